@@ -5,8 +5,25 @@
 // here; the platform is read from its name, so that npm skips it wherever it does not apply.
 import { readFileSync, writeFileSync } from 'node:fs'
 
-const systems = { darwin: 'darwin', linux: 'linux', win32: 'win32', windows: 'win32', android: 'android', freebsd: 'freebsd', openharmony: 'openharmony' }
-const processors = { arm64: 'arm64', x64: 'x64', 64: 'x64', arm: 'arm', ia32: 'ia32', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x' }
+const systems = {
+  darwin: 'darwin',
+  linux: 'linux',
+  win32: 'win32',
+  windows: 'win32',
+  android: 'android',
+  freebsd: 'freebsd',
+  openharmony: 'openharmony',
+}
+const processors = {
+  arm64: 'arm64',
+  x64: 'x64',
+  64: 'x64',
+  arm: 'arm',
+  ia32: 'ia32',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+}
 
 /** `node_modules` paths at which Node would look for `name` from the package at `from`, nearest first. */
 function* candidates(from, name) {
@@ -21,7 +38,11 @@ function platformOf(name) {
   const words = name.split(/[/-]/)
   const os = words.map(word => systems[word]).find(Boolean)
   const cpu = words.map(word => processors[word]).find(Boolean)
-  const libc = words.some(word => word.startsWith('musl')) ? 'musl' : os === 'linux' && words.some(word => word.startsWith('gnu')) ? 'glibc' : undefined
+  const libc = words.some(word => word.startsWith('musl'))
+    ? 'musl'
+    : os === 'linux' && words.some(word => word.startsWith('gnu'))
+      ? 'glibc'
+      : undefined
   return { ...(cpu && { cpu: [cpu] }), ...(os && { os: [os] }), ...(libc && { libc: [libc] }) }
 }
 
@@ -31,7 +52,12 @@ const added = []
 for (const [from, entry] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if ([...candidates(from, name)].some(path => lock.packages[path])) continue
-    lock.packages[`node_modules/${name}`] = { version, ...(entry.dev && { dev: true }), optional: true, ...platformOf(name) }
+    lock.packages[`node_modules/${name}`] = {
+      version,
+      ...(entry.dev && { dev: true }),
+      optional: true,
+      ...platformOf(name),
+    }
     added.push(`${name}@${version}`)
   }
 }

@@ -1,0 +1,161 @@
+import * as z from 'zod'
+import { coded, fieldErrors, type FieldError } from './coded.ts'
+import { group, person, phoneNumber, recipient, sessionId } from './jid.ts'
+import { media } from './media.ts'
+
+/** Longest text of a message, in UTF-16 units. WhatsApp's own clients stop at half of it. */
+export const MAX_TEXT_LENGTH = 131_072
+/** WhatsApp's limits for polls and groups. */
+export const MAX_POLL_OPTIONS = 12
+const MAX_PARTICIPANTS = 1024
+
+const text = z.string().check(
+  coded(value => value.trim() !== '', 'EMPTY_TEXT', 'must not be empty'),
+  coded(value => value.length <= MAX_TEXT_LENGTH, 'TEXT_TOO_LONG', `must be at most ${MAX_TEXT_LENGTH} characters`),
+)
+
+const shortText = (limit: number) =>
+  z.string().check(
+    coded(value => value.trim() !== '', 'EMPTY_TEXT', 'must not be empty'),
+    coded(value => value.length <= limit, 'TEXT_TOO_LONG', `must be at most ${limit} characters`),
+  )
+
+const participants = z.array(person).check(
+  coded(list => list.length > 0, 'NO_PARTICIPANTS', 'must name at least one participant'),
+  coded(list => list.length <= MAX_PARTICIPANTS, 'TOO_MANY_PARTICIPANTS', `must name at most ${MAX_PARTICIPANTS}`),
+)
+
+/** The key of an existing message: which chat, whose, which id; `participant` is its author in a group. */
+export const targetKey = z.object({
+  remoteJid: recipient,
+  fromMe: z.boolean().optional(),
+  id: z.string().min(1).max(128),
+  participant: person.optional(),
+})
+
+/** See {@link targetKey}. */
+export type TargetKey = z.infer<typeof targetKey>
+
+const pollOptions = z.array(shortText(100)).check(
+  coded(list => list.length >= 2, 'POLL_TOO_FEW_OPTIONS', 'must have at least 2 options'),
+  coded(
+    list => list.length <= MAX_POLL_OPTIONS,
+    'POLL_TOO_MANY_OPTIONS',
+    `must have at most ${MAX_POLL_OPTIONS} options`,
+  ),
+  coded(list => new Set(list).size === list.length, 'POLL_DUPLICATE_OPTION', 'must not repeat an option'),
+)
+
+const sendPoll = z
+  .object({
+    sessionId,
+    to: recipient,
+    name: shortText(255),
+    options: pollOptions,
+    /** How many options a voter may choose; 0 means any number. */
+    selectableCount: z.number().int().nonnegative().default(0),
+  })
+  .superRefine((poll, context) => {
+    if (poll.selectableCount <= poll.options.length) return
+    context.addIssue({
+      code: 'custom',
+      path: ['selectableCount'],
+      message: 'must not be above the number of options',
+      params: { code: 'POLL_SELECTABLE_COUNT' },
+    })
+  })
+
+/**
+ * The data of each job, by job name. The single source: types, HTTP validation and the worker's own check of what a
+ * foreign producer put into the queue all come from here. Unknown fields are dropped.
+ */
+export const jobSchemas = {
+  START_SESSION: z.object({
+    sessionId,
+    /** With it, the session is linked by an 8-character pairing code instead of a QR. Digits, with country code. */
+    phoneNumber: phoneNumber.optional(),
+  }),
+  STOP_SESSION: z.object({ sessionId }),
+  DELETE_SESSION: z.object({ sessionId }),
+  SEND_TEXT: z.object({ sessionId, to: recipient, text, mentions: z.array(person).max(MAX_PARTICIPANTS).optional() }),
+  SEND_MEDIA: z.object({
+    sessionId,
+    to: recipient,
+    type: z.enum(['image', 'video', 'audio', 'document', 'sticker']),
+    media,
+    /** Used for image, video and document; ignored for the other types. */
+    caption: z.string().max(MAX_TEXT_LENGTH).optional(),
+    /** Used for document; ignored for the other types. */
+    fileName: z.string().max(255).optional(),
+    mimetype: z
+      .string()
+      .regex(/^[a-z0-9.+-]+\/[a-z0-9.+-]+(;\s*[a-z0-9-]+=[a-z0-9."+_-]+)*$/i)
+      .max(127)
+      .optional(),
+    /** Used for audio (voice note); ignored for the other types. */
+    ptt: z.boolean().optional(),
+  }),
+  SEND_POLL: sendPoll,
+  SEND_REACTION: z.object({
+    sessionId,
+    to: recipient,
+    key: targetKey,
+    /** One emoji; the empty string removes the reaction. */
+    emoji: z.string().max(32),
+  }),
+  SEND_REPLY: z.object({
+    sessionId,
+    to: recipient,
+    text,
+    quoted: z.object({ key: targetKey, message: z.record(z.string(), z.unknown()).optional() }),
+  }),
+  GROUP_CREATE: z.object({ sessionId, subject: shortText(100), participants }),
+  GROUP_UPDATE_PARTICIPANTS: z.object({
+    sessionId,
+    jid: group,
+    action: z.enum(['add', 'remove', 'promote', 'demote']),
+    participants,
+  }),
+} as const
+
+/** A job's name in the contract. */
+export type JobName = keyof typeof jobSchemas
+
+/** All job names, in the contract's order. */
+export const JOB_NAMES = Object.keys(jobSchemas) as JobName[]
+
+/** The checked data of a job: jids are complete, unknown fields are gone. */
+export type JobData<N extends JobName = JobName> = z.infer<(typeof jobSchemas)[N]>
+
+/** A checked job: its name and data belong together. */
+export type ContractJob = { [N in JobName]: { name: N; data: JobData<N> } }[JobName]
+
+/** The outcome of a check: the job, or what is wrong with it. */
+export type JobCheck = { ok: true; job: ContractJob } | { ok: false; errors: FieldError[] }
+
+/** Checks one job's name and data against the contract. `base` stands before the paths of errors. */
+export function checkJob(name: unknown, data: unknown, base = ''): JobCheck {
+  if (!isJobName(name)) {
+    const path = base === '' ? 'name' : `${base}.name`
+    const error: FieldError =
+      name === undefined
+        ? { path, code: 'MISSING_FIELD', message: 'a job needs a name' }
+        : { path, code: 'UNKNOWN_JOB', message: `must be one of ${JOB_NAMES.join(', ')}` }
+    return { ok: false, errors: [error] }
+  }
+  const result = jobSchemas[name].safeParse(data, { reportInput: true })
+  if (!result.success) return { ok: false, errors: fieldErrors(result.error, base === '' ? 'data' : `${base}.data`) }
+  return { ok: true, job: { name, data: result.data } as ContractJob }
+}
+
+function isJobName(name: unknown): name is JobName {
+  return typeof name === 'string' && Object.hasOwn(jobSchemas, name)
+}
+
+/** The contract's job options; what a producer of ours gives every job. */
+export const JOB_OPTIONS = {
+  attempts: 3,
+  backoff: { type: 'exponential', delay: 1000 },
+  removeOnComplete: true,
+  removeOnFail: false,
+} as const

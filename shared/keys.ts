@@ -1,0 +1,40 @@
+/**
+ * Every Redis key of ours, in one place. BullMQ's own keys are `bull:<queue>:*` and are known to the edge's producer
+ * and to the worker's queue code alone.
+ */
+export const keys = {
+  /** String: the deployment's number of partitions. A process that disagrees refuses to start. */
+  partitions: 'kurir:partitions',
+  /** Sorted set of live workers: member worker id, score the time in ms at which its listing ends. */
+  workers: 'kurir:workers',
+  /** String `<workerId>:<epoch>` with a TTL: who owns the partition now. */
+  lease: (partition: number) => `kurir:lease:${partition}`,
+  /** Counter: the fencing number of the partition's newest lease. */
+  epoch: (partition: number) => `kurir:epoch:${partition}`,
+  /** Set of session ids that were started and not stopped: what an owner restores. */
+  started: (partition: number) => `kurir:started:${partition}`,
+  /** Set of session ids that have jobs parked in their lane. */
+  parked: (partition: number) => `kurir:parked:${partition}`,
+  /** Sorted set: member session id, score the time in ms of the next delivery attempt of its oldest undelivered event. */
+  undelivered: (partition: number) => `kurir:undelivered:${partition}`,
+  /** Hash: {@link SessionView} in strings, read by the edge. */
+  session: (sessionId: string) => `kurir:session:${sessionId}`,
+  /** Hash: credentials and Signal keys, field `<type>` or `<type>:<id>`, each value encrypted. */
+  credentials: (sessionId: string) => `kurir:credentials:${sessionId}`,
+  /** List of job ids, oldest first: jobs taken from the queue that wait for their session. */
+  lane: (sessionId: string) => `kurir:lane:${sessionId}`,
+  /** Stream of events, entry id `<seq>-0`. */
+  outbox: (sessionId: string) => `kurir:outbox:${sessionId}`,
+  /** Hash: the outbox's `seq`, `cursor` (last seq that needs no more delivery), `attempt`, and so on. */
+  cursor: (sessionId: string) => `kurir:cursor:${sessionId}`,
+  /** Hash, message id to encrypted content: what a recipient that asks for a retry is sent again. */
+  sent: (sessionId: string) => `kurir:sent:${sessionId}`,
+  /** Sorted set of the ids in {@link keys.sent}, by time kept in ms. */
+  sentTimes: (sessionId: string) => `kurir:sent-times:${sessionId}`,
+  /** Hash with a TTL: how a finished job ended. BullMQ itself forgets completed jobs. */
+  receipt: (queue: string, jobId: string) => `kurir:receipt:${queue}:${jobId}`,
+  /** Sorted set of a session's receipts, by the time in ms at which they expire; DELETE_SESSION removes them by it. */
+  receipts: (sessionId: string) => `kurir:receipts:${sessionId}`,
+  /** String with a TTL: what a post with this Idempotency-Key was answered. `digest` is of API key and header. */
+  idempotency: (digest: string) => `kurir:idempotency:${digest}`,
+} as const

@@ -1,0 +1,46 @@
+import * as z from 'zod'
+import { JOB_CODES } from './errors.ts'
+
+/** How long a receipt is kept after its job ended, in seconds. */
+export const RECEIPT_TTL_SECONDS = 24 * 60 * 60
+
+/** The key of a message that was sent. */
+export const sentKey = z.object({
+  remoteJid: z.string(),
+  fromMe: z.boolean(),
+  id: z.string(),
+})
+
+/** What a completed job returns; BullMQ's `returnvalue` and the status API's `result`. */
+export const jobResult = z.object({
+  /** Of the message that was sent. */
+  key: sentKey.optional(),
+  /** Of the group that was created. */
+  groupJid: z.string().optional(),
+  /** What WhatsApp said of each participant: `200`, or its error code. */
+  participants: z.array(z.object({ jid: z.string(), status: z.string() })).optional(),
+})
+
+/** See {@link jobResult}. */
+export type JobResult = z.infer<typeof jobResult>
+
+/**
+ * How a finished job ended, kept with a TTL because BullMQ removes completed jobs. A Redis hash of strings: `sessionId`,
+ * `name`, `state`, `attempts`, `result` (JSON) or `code` and `message`, `finishedAt` (ms).
+ */
+export const receipt = z.object({
+  sessionId: z.string(),
+  name: z.string(),
+  state: z.enum(['completed', 'failed']),
+  attempts: z.coerce.number().int(),
+  result: z
+    .string()
+    .transform(text => jobResult.parse(JSON.parse(text)))
+    .optional(),
+  code: z.enum(JOB_CODES).optional(),
+  message: z.string().optional(),
+  finishedAt: z.coerce.number().int(),
+})
+
+/** See {@link receipt}. */
+export type Receipt = z.infer<typeof receipt>

@@ -1,0 +1,89 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { ContractJob, JobName } from '../shared/contract.ts'
+import type { JobCode } from '../shared/errors.ts'
+import type { WebhookEvent } from '../shared/events.ts'
+import type { JobResult } from '../shared/receipt.ts'
+import type { SessionView } from '../shared/session.ts'
+
+/** Injectable time. `now` is wall-clock ms; `monotonic` never jumps (leases are judged by it). */
+export interface Clock {
+  now(): number
+  monotonic(): number
+}
+
+/** A partition that this worker owns now. Every write of an owner runs in a script that compares `token` first. */
+export interface Fence {
+  partition: number
+  epoch: number
+  /** The exact value of the lease key while we own it: `<workerId>:<epoch>`. */
+  token: string
+  /** Aborted as soon as the lease is lost or given up; everything done for the partition stops on it. */
+  signal: AbortSignal
+}
+
+/** What every part of the worker may use. */
+export interface Core {
+  redis: Redis
+  log: Logger
+  clock: Clock
+}
+
+/** A checked job on its way through a lane. `id` and `queue` name it in BullMQ; `createdAt` is its timestamp in ms. */
+export type Job<N extends JobName = JobName> = Extract<ContractJob, { name: N }> & {
+  id: string
+  queue: string
+  createdAt: number
+  /** 1 for the first attempt. */
+  attempt: number
+}
+
+/**
+ * Why a job did not complete. `never`: fails for good. `backoff`: BullMQ's attempts and backoff apply. `wait`: the
+ * session went away under it; it keeps its place and runs again when the session is open, and no attempt is counted.
+ */
+export type Retry = 'never' | 'backoff' | 'wait'
+
+/** The one error a handler throws on purpose. Anything else is a defect and is treated as `INTERNAL`, `backoff`. */
+export class JobFailure extends Error {
+  readonly code: JobCode
+  readonly retry: Retry
+
+  constructor(code: JobCode, message: string, retry: Retry = 'never') {
+    super(message)
+    this.name = 'JobFailure'
+    this.code = code
+    this.retry = retry
+  }
+}
+
+/** The sessions of one owned partition, as the lanes see them. */
+export interface Sessions {
+  /** Brings back every session that was started. Resolves once all are known (not once they are open). */
+  restore(): Promise<void>
+  /**
+   * Whether a job of this session can run now. False only while the session is on its way to open (pairing,
+   * connecting, backoff); a session that is absent or in a final state answers true, and `run` fails its jobs at once.
+   */
+  ready(sessionId: string): boolean
+  /** Calls back whenever `ready` may have changed for a session. */
+  onChange(listener: (sessionId: string) => void): void
+  /** Runs one job to its end. Throws {@link JobFailure}. */
+  run(job: Job, signal: AbortSignal): Promise<JobResult>
+  /** Closes all sockets; sessions stay started and the next owner restores them. Resolves when no socket is left. */
+  close(): Promise<void>
+}
+
+/** Where events go. */
+export interface Outbox {
+  /**
+   * Appends the event to the session's outbox and, in the same fenced script, writes the session's view (the whole
+   * hash is replaced) when one is given. Resolves with the event's seq once Redis has it. Throws `FencedError`.
+   */
+  append(fence: Fence, event: WebhookEvent, view?: SessionView): Promise<number>
+  /**
+   * Marks the session as deleted: its view is gone at once, and its outbox goes when the last event is delivered. A
+   * later `append` for the same session takes the mark back.
+   */
+  deleteAfterDelivery(fence: Fence, sessionId: string): Promise<void>
+}
