@@ -43,7 +43,7 @@ export class SecretError extends Error {
 }
 
 /** An imported secret. */
-export type SigningKey = CryptoKey
+export type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
 
 /** Headers of a request: a Fetch `Headers`, or Node's `IncomingHttpHeaders`, or pairs as they came (`rawHeaders`-like). */
 export type HeaderSource =
