@@ -1,0 +1,62 @@
+import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
+import type { JobName } from '../../shared/contract.ts'
+import type { JobResult } from '../../shared/receipt.ts'
+import type { Core, Fence, Job } from '../types.ts'
+
+/** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
+export interface Acks {
+  /**
+   * Call before the message is written. Resolves on the server's ack; rejects with a `JobFailure`: `WHATSAPP_REFUSED`
+   * (an error ack), `ACK_TIMEOUT`, or `retry: 'wait'` when the socket closed first.
+   */
+  wait(messageId: string, signal: AbortSignal): Promise<void>
+}
+
+/** Sent messages, kept (encrypted) for recipients that cannot decrypt and ask again. One for all sessions. */
+export interface SentStore {
+  keep(fence: Fence, sessionId: string, messageId: string, message: proto.IMessage): Promise<void>
+  get(sessionId: string, messageId: string): Promise<proto.IMessage | undefined>
+}
+
+/** One session as its socket's followers see it. `fence` guards every write they make for it. */
+export interface SessionContext {
+  sessionId: string
+  fence: Fence
+  core: Core
+}
+
+/** What a handler gets: an open socket and what belongs to it. It is made anew for each job. */
+export interface SendContext extends SessionContext {
+  sock: WASocket
+  acks: Acks
+  sent: SentStore
+}
+
+/** What {@link Attach} leaves on a socket. */
+export interface Attachment {
+  acks: Acks
+  /** Lets go of the socket: listeners are removed, pending acks reject with `retry: 'wait'`. Safe to call twice. */
+  detach(): void
+}
+
+/** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */
+export type Attach = (sock: WASocket, session: SessionContext) => Attachment
+
+/** Jobs that need an open session. START, STOP and DELETE are the registry's own. */
+export type SessionJobName = Exclude<JobName, 'START_SESSION' | 'STOP_SESSION' | 'DELETE_SESSION'>
+
+/**
+ * Does one job. Throws `JobFailure`. `signal` aborts when the socket closes, the lease is lost or the worker stops;
+ * whatever a handler throws after its socket closed counts as `retry: 'wait'`.
+ */
+export type Handler<N extends SessionJobName> = (
+  context: SendContext,
+  job: Job<N>,
+  signal: AbortSignal,
+) => Promise<JobResult>
+
+/** One handler a job type; the compiler names what is missing. */
+export type Handlers = { [N in SessionJobName]: Handler<N> }
+
+/** Finds a sent message again when a recipient asks for a retry; Baileys' `getMessage`. */
+export type GetMessage = (key: WAMessageKey) => Promise<proto.IMessage | undefined>
