@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * Asks `probe` again and again until it answers something other than undefined or false, and returns that. Throws with
+ * `what` after `timeoutMs`, with the last error of the probe as its cause; an error is only a "not yet".
+ */
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+  { timeoutMs = 20_000, everyMs = 25, signal }: { timeoutMs?: number; everyMs?: number; signal?: AbortSignal } = {},
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  let cause: unknown
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      const answer = await probe()
+      if (answer !== undefined && answer !== false) return answer
+      cause = undefined
+    } catch (error) {
+      cause = error
+    }
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause })
+    await sleep(everyMs, undefined, signal === undefined ? {} : { signal })
+  }
+}
