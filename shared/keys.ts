@@ -23,6 +23,8 @@ export const keys = {
   credentials: (sessionId: string) => `kurir:credentials:${sessionId}`,
   /** List of job ids, oldest first: jobs taken from the queue that wait for their session. */
   lane: (sessionId: string) => `kurir:lane:${sessionId}`,
+  /** List of those of the ids in {@link keys.lane} that are START, STOP or DELETE, which may overtake. */
+  laneControls: (sessionId: string) => `kurir:lane-controls:${sessionId}`,
   /** Stream of events, entry id `<seq>-0`. */
   outbox: (sessionId: string) => `kurir:outbox:${sessionId}`,
   /** Hash: the outbox's `seq`, `cursor` (last seq that needs no more delivery), `attempt`, and so on. */

@@ -20,6 +20,11 @@ export interface Fence {
   token: string
   /** Aborted as soon as the lease is lost or given up; everything done for the partition stops on it. */
   signal: AbortSignal
+  /**
+   * Whether the lease is certainly still ours, by the monotonic clock alone. A process that was frozen asks it before
+   * it writes to a socket: no timer has told it yet that time has passed.
+   */
+  valid(): boolean
 }
 
 /** What every part of the worker may use. */
