@@ -13,7 +13,7 @@ afterEach(async () => {
 
 async function start(options: Parameters<typeof startRedis>[0]): Promise<RunningRedis> {
   const running = await startRedis(options)
-  closers.push(running.close)
+  closers.push(() => running.close())
   return running
 }
 

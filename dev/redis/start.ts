@@ -64,11 +64,15 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
 
 function serverArguments(port: number, { dir, appendonly = false }: RedisOptions): string[] {
   if (dir !== undefined) mkdirSync(dir, { recursive: true, mode: 0o700 })
-  return [
-    ...['--port', String(port), '--bind', '127.0.0.1', '--save', ''],
-    ...['--appendonly', appendonly ? 'yes' : 'no', '--maxmemory-policy', 'noeviction'],
-    ...(dir === undefined ? [] : ['--dir', dir]),
-  ]
+  const flags = {
+    port: String(port),
+    bind: '127.0.0.1',
+    save: '',
+    appendonly: appendonly ? 'yes' : 'no',
+    'maxmemory-policy': 'noeviction',
+    ...(dir !== undefined && { dir }),
+  }
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
 }
 
 function embeddedArguments(port: number): string[] {
