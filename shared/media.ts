@@ -12,12 +12,16 @@ export type MediaSource = { kind: 'url'; url: string } | { kind: 'base64'; base6
 
 /** Says what a job's `media` text is; undefined when it is neither URL, nor base64, nor data URI. */
 export function readMediaSource(text: string): MediaSource | undefined {
-  if (/^https?:\/\//i.test(text)) return isUrl(text) ? { kind: 'url', url: text } : undefined
+  if (looksLikeUrl(text)) return isUrl(text) ? { kind: 'url', url: text } : undefined
   const head = DATA_URI.exec(text.slice(0, 512))
   const base64 = head === null ? text : text.slice(head[0].length)
   if (!isBase64(base64)) return undefined
   const mimetype = head === null ? undefined : `${head[1] ?? 'text/plain'}${head[2] ?? ''}`
   return { kind: 'base64', base64, ...(mimetype !== undefined && { mimetype }) }
+}
+
+function looksLikeUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text)
 }
 
 function isUrl(text: string): boolean {
@@ -42,18 +46,17 @@ export function base64Bytes(base64: string): number {
 /** A job's media: an http(s) URL, base64, or a base64 data URI. */
 export const media = z.string().check(
   coded(
-    text => text.startsWith('http') || readMediaSource(text) !== undefined,
+    text => looksLikeUrl(text) || readMediaSource(text) !== undefined,
     'INVALID_MEDIA',
     'must be an http or https URL, base64, or a base64 data URI',
   ),
   coded(
-    text =>
-      !text.startsWith('http') || readMediaSource(text)?.kind === 'url' || readMediaSource(text)?.kind === 'base64',
+    text => !looksLikeUrl(text) || readMediaSource(text) !== undefined,
     'INVALID_MEDIA',
     'must be a valid http or https URL of at most 4096 characters',
   ),
   coded(
-    text => text.startsWith('http') || base64Bytes(text.slice(text.indexOf(',') + 1)) <= MAX_INLINE_MEDIA_BYTES,
+    text => looksLikeUrl(text) || base64Bytes(text.slice(text.indexOf(',') + 1)) <= MAX_INLINE_MEDIA_BYTES,
     'MEDIA_TOO_LARGE',
     'is over 6 MiB: send larger media by URL',
   ),

@@ -10,6 +10,9 @@ const MAX_SECRET_BYTES = 64
 const TOLERANCE_SECONDS = 5 * 60
 const MAX_SIGNATURES = 10
 const SIGNATURE_BYTES = 32
+/** Visible ASCII without the dot, which parts id, timestamp and body in what is signed. */
+const ID = /^[\x21-\x2d\x2f-\x7e]{1,256}$/
+const TIMESTAMP = /^\d{1,12}$/
 
 /** Why a webhook was refused. Stable. */
 export type SignatureCode =
@@ -17,6 +20,7 @@ export type SignatureCode =
   | 'DUPLICATE_HEADER'
   | 'INVALID_ID'
   | 'INVALID_TIMESTAMP'
+  | 'INVALID_BODY'
   | 'TIMESTAMP_TOO_OLD'
   | 'TIMESTAMP_TOO_NEW'
   | 'INVALID_SIGNATURE_FORMAT'
@@ -60,7 +64,8 @@ export async function importSecret(secret: string): Promise<SigningKey> {
 
 /**
  * Signs one delivery with every key, first key first. `body` must be the very bytes that are sent.
- * Returns the three headers of Standard Webhooks; `timestamp` is Unix seconds.
+ * Returns the three headers of Standard Webhooks; `timestamp` is Unix seconds. Throws a RangeError for what
+ * {@link verify} would refuse whatever the signature: no key or more than 10, a bad id, a fraction of a second.
  */
 export async function sign(
   keys: readonly SigningKey[],
@@ -68,6 +73,10 @@ export async function sign(
   timestamp: number,
   body: string | Uint8Array,
 ): Promise<Record<'webhook-id' | 'webhook-timestamp' | 'webhook-signature', string>> {
+  if (keys.length === 0 || keys.length > MAX_SIGNATURES) throw new RangeError('sign with 1 to 10 keys')
+  if (!ID.test(id)) throw new RangeError('a webhook id is 1 to 256 visible ASCII characters without a dot')
+  if (!TIMESTAMP.test(String(timestamp))) throw new RangeError('a webhook timestamp is whole Unix seconds')
+  if (!isWellFormed(body)) throw new RangeError('a webhook body has no lone surrogates')
   const content = signedContent(id, String(timestamp), body)
   const signatures = await Promise.all(
     keys.map(async key => `v1,${encodeBase64(new Uint8Array(await crypto.subtle.sign('HMAC', key, content)))}`),
@@ -77,7 +86,9 @@ export async function sign(
 
 /**
  * Checks a delivery and resolves with its id and timestamp, or throws {@link SignatureError}. Accepts any one good
- * signature under any of the keys. `now` is Unix ms, for tests. Remembering ids (a retry has the same id) is up to you.
+ * signature under any of the keys. Give the body as the bytes that came: decoding them to text first hides changes to
+ * invalid UTF-8. `now` is Unix ms, for tests. An id that was seen before is a retry whose answer got lost: answer 2xx
+ * again and do nothing; remembering ids for the 5 minutes in which a copy can be replayed, or longer, is up to you.
  */
 export async function verify(
   keys: readonly SigningKey[],
@@ -88,11 +99,11 @@ export async function verify(
   const id = header(headers, 'webhook-id')
   const timestampText = header(headers, 'webhook-timestamp')
   const signatureText = header(headers, 'webhook-signature')
-  if (!/^[\x21-\x7e]{1,256}$/.test(id) || id.includes('.'))
-    throw new SignatureError('INVALID_ID', 'webhook-id is malformed')
+  if (!ID.test(id)) throw new SignatureError('INVALID_ID', 'webhook-id is malformed')
   const timestamp = checkTimestamp(timestampText, now)
-  const content = signedContent(id, timestampText, body)
   const candidates = parseSignatures(signatureText)
+  if (!isWellFormed(body)) throw new SignatureError('INVALID_BODY', 'the body has lone surrogates')
+  const content = signedContent(id, timestampText, body)
   // Every pair is tried, hit or not, and WebCrypto's verify compares in constant time: timing tells nothing.
   const matches = await Promise.all(
     keys.flatMap(key => candidates.map(candidate => crypto.subtle.verify('HMAC', key, candidate, content))),
@@ -102,7 +113,7 @@ export async function verify(
 }
 
 function checkTimestamp(text: string, now: number): number {
-  if (!/^\d{1,12}$/.test(text)) throw new SignatureError('INVALID_TIMESTAMP', 'webhook-timestamp is not Unix seconds')
+  if (!TIMESTAMP.test(text)) throw new SignatureError('INVALID_TIMESTAMP', 'webhook-timestamp is not Unix seconds')
   const timestamp = Number(text)
   const age = Math.floor(now / 1000) - timestamp
   if (age > TOLERANCE_SECONDS) throw new SignatureError('TIMESTAMP_TOO_OLD', 'webhook-timestamp is too old')
@@ -121,6 +132,11 @@ function parseSignatures(text: string): Uint8Array<ArrayBuffer>[] {
     }
     return bytes
   })
+}
+
+/** Lone surrogates all encode to the same three bytes, so that different texts would have the same signature. */
+function isWellFormed(body: string | Uint8Array): boolean {
+  return typeof body !== 'string' || body.isWellFormed()
 }
 
 function signedContent(id: string, timestamp: string, body: string | Uint8Array): Uint8Array<ArrayBuffer> {
