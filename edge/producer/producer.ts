@@ -1,0 +1,84 @@
+import { JOB_OPTIONS, type JobName } from '../../shared/contract.ts'
+import { keys } from '../../shared/keys.ts'
+import { partitionOf, queueOf } from '../../shared/partition.ts'
+import { prepareScript, type RedisClient, type Reply, type Script } from '../redis/client.ts'
+import { ADD_JOBS, QUEUE_VERSION } from './script.ts'
+
+/** How long an Idempotency-Key is remembered, in seconds. */
+export const IDEMPOTENCY_TTL_SECONDS = 24 * 60 * 60
+
+/** A checked job on its way to its queue. `data` is what was posted, unchanged; `sessionId` is in it. */
+export interface NewJob {
+  name: JobName
+  sessionId: string
+  data: unknown
+  /** In ms. */
+  delay?: number | undefined
+  /** 1 is the most urgent; absent or 0 goes before all of them, as in BullMQ. */
+  priority?: number | undefined
+  jobId?: string | undefined
+}
+
+/** What tells a repeat of a post from another one: SHA-256 of API key and Idempotency-Key, and of the body. */
+export interface Idempotency {
+  key: string
+  payload: string
+}
+
+/** What became of a post: its ids in the order of its jobs, or why nothing was stored. */
+export type Added =
+  | { outcome: 'added' | 'replayed'; ids: string[] }
+  | { outcome: 'key_reused' }
+  | { outcome: 'partitions_differ'; recorded: string }
+
+/** Adds jobs to the BullMQ queues of their sessions' partitions. */
+export interface Producer {
+  /** All jobs or none, in one request and one command. Throws `RedisError`. */
+  add(jobs: readonly NewJob[], idempotency?: Idempotency): Promise<Added>
+}
+
+/** What a producer needs. `now` is Unix ms. */
+export interface ProducerDeps {
+  redis: RedisClient
+  partitions: number
+  now: () => number
+}
+
+/** Makes the producer. It leaves in Redis what `Queue.add` of the installed BullMQ leaves. */
+export function createProducer({ redis, partitions, now }: ProducerDeps): Producer {
+  let script: Promise<Script> | undefined
+  return {
+    async add(jobs, idempotency) {
+      script ??= prepareScript(ADD_JOBS)
+      const scriptKeys = [keys.partitions, ...(idempotency === undefined ? [] : [keys.idempotency(idempotency.key)])]
+      const args = [
+        String(partitions),
+        String(now()),
+        QUEUE_VERSION,
+        idempotency?.payload ?? '',
+        String(IDEMPOTENCY_TTL_SECONDS),
+      ]
+      for (const job of jobs) {
+        const queue = queueOf(partitionOf(job.sessionId, partitions))
+        args.push(`bull:${queue}:`, job.jobId ?? '', job.name, JSON.stringify(job.data), optionsOf(job))
+      }
+      return readReply(await redis.run(await script, scriptKeys, args), idempotency)
+    },
+  }
+}
+
+const PLAIN_OPTIONS = JSON.stringify(JOB_OPTIONS)
+
+/** In the order in which `Queue.add` merges them, so that even the stored text is the same. */
+function optionsOf({ delay, priority, jobId }: NewJob): string {
+  if (delay === undefined && priority === undefined && jobId === undefined) return PLAIN_OPTIONS
+  return JSON.stringify({ ...JOB_OPTIONS, delay, priority, jobId })
+}
+
+function readReply(reply: Reply, idempotency: Idempotency | undefined): Added {
+  const [outcome, ...rest] = reply as [string, ...string[]]
+  if (outcome === 'PARTITIONS') return { outcome: 'partitions_differ', recorded: rest[0] ?? '' }
+  if (outcome === 'ADDED') return { outcome: 'added', ids: rest }
+  const [payload, ...ids] = rest
+  return payload === idempotency?.payload ? { outcome: 'replayed', ids } : { outcome: 'key_reused' }
+}

@@ -1,0 +1,116 @@
+import * as z from 'zod'
+import { coded, fieldErrors, type FieldError } from '../../shared/coded.ts'
+import { checkJob } from '../../shared/contract.ts'
+import type { NewJob } from './producer.ts'
+
+/** Most jobs in one post. */
+export const MAX_BATCH = 500
+
+/** Longest delay of a job, in ms: a year. (BullMQ's scores lose whole milliseconds from 2039 on.) */
+const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000
+/** BullMQ's own limit. */
+const MAX_PRIORITY = 2 ** 21
+
+const JOB_ID = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
+
+/**
+ * Names of BullMQ's own keys beside the jobs' (`bull:<queue>:<name>`): a job of this id would overwrite the queue.
+ * BullMQ itself does not refuse them.
+ */
+const RESERVED = new Set(
+  [
+    ['active', 'completed', 'de', 'delayed', 'events', 'failed', 'id', 'limiter', 'marker', 'meta', 'metrics'],
+    ['paused', 'pc', 'prioritized', 'priority', 'repeat', 'stalled', 'stalled-check', 'wait', 'waiting-children'],
+  ].flat(),
+)
+
+const whole = (from: number, to: number) =>
+  z
+    .unknown()
+    .check(
+      coded(
+        value => Number.isInteger(value) && Number(value) >= from && Number(value) <= to,
+        'INVALID_JOB_OPTION',
+        `must be a whole number from ${from} to ${to}`,
+      ),
+    )
+    .transform(Number)
+
+const jobId = z
+  .unknown()
+  .check(
+    coded(
+      value => typeof value === 'string' && JOB_ID.test(value) && !RESERVED.has(value) && !/^\d+$/.test(value),
+      'INVALID_JOB_OPTION',
+      'must be 1 to 128 letters, digits, dots, underscores or hyphens, no whole number and no name that BullMQ uses',
+    ),
+  )
+  .transform(String)
+
+const optionSchemas = {
+  /** In ms. */
+  delay: whole(0, MAX_DELAY_MS).optional(),
+  /** 1 is the most urgent; 0 or none goes before all of them. */
+  priority: whole(0, MAX_PRIORITY).optional(),
+  /** A job is not added when one of this id is in the queue already. */
+  jobId: jobId.optional(),
+}
+
+const jobOptions = z.object(optionSchemas).optional()
+
+/** The outcome of reading a post: its jobs, and whether it was a batch; or what is wrong with it. */
+export type PostCheck = { ok: true; jobs: NewJob[]; batch: boolean } | { ok: false; errors: FieldError[] }
+
+/** Reads the body of `POST /v1/jobs`: one job, or `{"jobs": [...]}`. */
+export function readPost(body: unknown): PostCheck {
+  if (!isRecord(body)) return refuse('', 'must be a job or {"jobs": [...]}')
+  if (!('jobs' in body)) {
+    const errors: FieldError[] = []
+    const job = readJob(body, '', errors)
+    return job === undefined ? { ok: false, errors } : { ok: true, jobs: [job], batch: false }
+  }
+  const list = body['jobs']
+  if (!Array.isArray(list) || list.length === 0 || list.length > MAX_BATCH) {
+    return refuse('jobs', `must be a list of 1 to ${MAX_BATCH} jobs`)
+  }
+  const errors: FieldError[] = []
+  const jobs = list.flatMap((item, index) => readJob(item, `jobs[${index}]`, errors) ?? [])
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, jobs, batch: true }
+}
+
+function readJob(item: unknown, base: string, errors: FieldError[]): NewJob | undefined {
+  if (!isRecord(item)) {
+    errors.push({ path: base, code: 'INVALID_FIELD', message: 'must be an object with name and data' })
+    return undefined
+  }
+  const checked = checkJob(item['name'], item['data'], base)
+  if (!checked.ok) errors.push(...checked.errors)
+  const options = readOptions(item['opts'], base === '' ? 'opts' : `${base}.opts`, errors)
+  if (!checked.ok || options === undefined) return undefined
+  // What was posted goes on as it is; the worker checks and normalises it again, as it must for foreign producers.
+  return { name: checked.job.name, sessionId: checked.job.data.sessionId, data: item['data'], ...options }
+}
+
+function readOptions(
+  opts: unknown,
+  path: string,
+  errors: FieldError[],
+): Pick<NewJob, 'delay' | 'priority' | 'jobId'> | undefined {
+  if (opts === undefined) return {}
+  const code = 'INVALID_JOB_OPTION'
+  const unknown = isRecord(opts) ? Object.keys(opts).filter(name => !Object.hasOwn(optionSchemas, name)) : []
+  for (const name of unknown) {
+    errors.push({ path: `${path}.${name}`, code, message: 'is no option: there are delay, priority and jobId' })
+  }
+  const result = jobOptions.safeParse(opts, { reportInput: true })
+  if (!result.success) errors.push(...fieldErrors(result.error, path).map(error => ({ ...error, code }) as const))
+  return result.success && unknown.length === 0 ? (result.data ?? {}) : undefined
+}
+
+function refuse(path: string, message: string): PostCheck {
+  return { ok: false, errors: [{ path, code: 'INVALID_FIELD', message }] }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,62 @@
+import { readJson, type JsonBody } from '../http/body.ts'
+import { sha256 } from '../http/digest.ts'
+import { Problem } from '../http/problem.ts'
+import type { Route, RouteContext } from '../http/route.ts'
+import type { Added, Idempotency, NewJob } from '../producer/producer.ts'
+import { readPost } from '../producer/request.ts'
+
+/** `POST /v1/jobs`: takes one job or a batch, and answers 202 once Redis has all of them. */
+export const postJobs: Route = {
+  method: 'POST',
+  path: '/v1/jobs',
+  access: 'key',
+  async handle(context, { producer, partitions }) {
+    const key = readIdempotencyKey(context.req.header('idempotency-key'))
+    const body = await readJson(context.req.raw)
+    const post = readPost(body.json)
+    if (!post.ok) throw new Problem('INVALID_REQUEST', { errors: post.errors })
+    const added = await producer.add(post.jobs, await toIdempotency(context, key, body))
+    const ids = idsOf(added, partitions)
+    const { origin } = new URL(context.req.url)
+    const jobs = post.jobs.map((job, index) => toAnswer(job, ids[index] ?? '', origin))
+    if (added.outcome === 'replayed') context.header('idempotency-replayed', 'true')
+    if (post.batch) return context.json({ jobs }, 202)
+    const [single] = jobs
+    context.header('location', single?.statusUrl)
+    return context.json(single, 202)
+  },
+}
+
+/** Throws the problem of a post that stored nothing. */
+export function idsOf(added: Added, partitions: number): string[] {
+  switch (added.outcome) {
+    case 'added':
+    case 'replayed':
+      return added.ids
+    case 'key_reused':
+      throw new Problem('IDEMPOTENCY_KEY_REUSED')
+    case 'partitions_differ': {
+      const detail = `PARTITIONS is ${partitions} here but ${added.recorded} in Redis: nobody would read these jobs`
+      throw new Problem('MISCONFIGURED', { detail })
+    }
+  }
+}
+
+function toAnswer({ name, sessionId }: NewJob, id: string, origin: string) {
+  return { id, name, sessionId, statusUrl: `${origin}/v1/sessions/${sessionId}/jobs/${id}` }
+}
+
+function readIdempotencyKey(text: string | undefined): string | undefined {
+  if (text === undefined || /^[\x20-\x7e]{1,255}$/.test(text)) return text
+  throw new Problem('IDEMPOTENCY_KEY_INVALID', { detail: 'must be 1 to 255 printable ASCII characters' })
+}
+
+/** Keys of different API keys never meet: the digest is of both. */
+async function toIdempotency(
+  context: RouteContext,
+  key: string | undefined,
+  { bytes }: JsonBody,
+): Promise<Idempotency | undefined> {
+  if (key === undefined) return undefined
+  return { key: await sha256(`${context.get('apiKeyDigest')} ${key}`), payload: await sha256(bytes) }
+}
