@@ -1,0 +1,43 @@
+import { BufferJSON, proto } from '@whiskeysockets/baileys'
+import type { AuthenticationCreds, SignalDataTypeMap } from '@whiskeysockets/baileys'
+
+// The first byte of a value says how the rest is written. It is our own format (version 1 of the cipher's envelope
+// holds it), so that a later Baileys with another format can be met by reading ours.
+const BYTES = 0
+const JSON_TEXT = 1
+const JSON_WITH_BYTES = 2
+
+/** Types that hold text, numbers and base64 only: they are read without a reviver, several times faster. */
+const PLAIN = new Set<string>(['session', 'sender-key-memory', 'device-list', 'lid-mapping'])
+
+/** A credential or Signal key as bytes. Values that are the same give the same bytes. */
+export function encodeValue(type: string, value: unknown): Buffer {
+  if (value instanceof Uint8Array) return Buffer.concat([Buffer.of(BYTES), value])
+  const plain = PLAIN.has(type)
+  const text = plain ? JSON.stringify(value) : JSON.stringify(value, BufferJSON.replacer)
+  return Buffer.concat([Buffer.of(plain ? JSON_TEXT : JSON_WITH_BYTES), Buffer.from(text)])
+}
+
+/** Reads what {@link encodeValue} wrote. The result is the caller's own: changing it changes nothing that is kept. */
+export function decodeValue<T extends keyof SignalDataTypeMap>(type: T, bytes: Buffer): SignalDataTypeMap[T] {
+  const value = decodeAny(bytes)
+  // Baileys calls methods of this one, so it must be the message again and not its JSON.
+  const revived = type === 'app-state-sync-key' ? proto.Message.AppStateSyncKeyData.fromObject(value as object) : value
+  return revived as SignalDataTypeMap[T]
+}
+
+/** Reads the creds. */
+export function decodeCreds(bytes: Buffer): AuthenticationCreds {
+  const creds = decodeAny(bytes) as AuthenticationCreds
+  // The account was a protobuf message, whose JSON has its bytes as base64.
+  if (creds.account !== undefined) creds.account = proto.ADVSignedDeviceIdentity.fromObject(creds.account)
+  return creds
+}
+
+function decodeAny(bytes: Buffer): unknown {
+  const body = bytes.subarray(1)
+  if (bytes[0] === BYTES) return Buffer.from(body)
+  if (bytes[0] === JSON_TEXT) return JSON.parse(body.toString())
+  if (bytes[0] === JSON_WITH_BYTES) return JSON.parse(body.toString(), BufferJSON.reviver)
+  throw new Error('a credential is in a format that this version does not know')
+}

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import { initAuthCreds, type SignalDataSet } from '@whiskeysockets/baileys'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
+import { keys } from '../../shared/keys.ts'
+import { FencedError } from '../redis/fenced.ts'
+import type { Fence } from '../types.ts'
+import { createCipher, UnreadableError } from './cipher.ts'
+import { openCredentials } from './store.ts'
+
+const sessionId = 'user-123'
+const hash = keys.credentials(sessionId)
+const cipher = createCipher([randomBytes(32).toString('base64')])
+const fence: Fence = {
+  partition: 0,
+  epoch: 7,
+  token: 'worker:7',
+  valid: () => true,
+  signal: new AbortController().signal,
+}
+
+let server: RunningRedis
+let redis: Redis
+
+beforeAll(async () => {
+  server = await startRedis()
+  redis = new Redis(server.url)
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.close()
+})
+beforeEach(async () => {
+  await redis.flushall()
+  await redis.set(keys.lease(0), fence.token)
+})
+
+const open = (given = fence) => openCredentials({ redis, fence: given, cipher }, sessionId)
+const session = (counter: number) => ({ _sessions: { a: { counter } }, version: 'v1' }) as unknown as Uint8Array
+const preKey = () => ({ public: randomBytes(32), private: randomBytes(32) })
+
+describe('credentials in Redis', () => {
+  it('gives every type back to a new instance as Baileys gave it', async () => {
+    const mutations = {
+      'pre-key': { '1': preKey() },
+      session: { '628.0': session(3) },
+      'sender-key': { 'g::628::0': Buffer.from('[{}]') },
+      'sender-key-memory': { 'g@g.us': { '628:1@s.whatsapp.net': true } },
+      'app-state-sync-version': {
+        regular: { version: 2, hash: randomBytes(128), indexValueMap: { 'aa==': { valueMac: randomBytes(32) } } },
+      },
+      'lid-mapping': { '628': '99' },
+      'device-list': { '628': ['0', '12'] },
+      tctoken: { '628': { token: randomBytes(8), timestamp: '5' } },
+      'identity-key': { '628.0': randomBytes(33) },
+    } satisfies SignalDataSet
+    await open().set(mutations)
+    const fresh = open()
+    for (const [type, values] of Object.entries(mutations)) {
+      expect(await fresh.get(type as keyof typeof mutations, Object.keys(values))).toEqual(values)
+    }
+    await fresh.set({ 'app-state-sync-key': { k: { keyData: randomBytes(32), timestamp: 5 } } })
+    const { k } = await open().get('app-state-sync-key', ['k'])
+    expect(k?.keyData).toHaveLength(32)
+  })
+
+  it('keeps the creds, and knows when there are none', async () => {
+    expect(await open().loadCreds()).toBeUndefined()
+    const creds = { ...initAuthCreds(), me: { id: '628:1@s.whatsapp.net' }, account: { details: Buffer.from('d') } }
+    await open().saveCreds(creds)
+    const loaded = await open().loadCreds()
+    expect(loaded?.noiseKey).toEqual(creds.noiseKey)
+    expect(Buffer.from(loaded?.account?.details ?? [])).toEqual(Buffer.from('d'))
+  })
+
+  it('leaves nothing readable in Redis', async () => {
+    const creds = initAuthCreds()
+    const store = open()
+    await store.saveCreds(creds)
+    await store.set({ session: { '628.0': session(3) } })
+    const stored = await redis.hvalsBuffer(hash)
+    expect(stored).toHaveLength(2)
+    for (const value of stored) expect(value.toString('latin1')).not.toMatch(/_sessions|noiseKey|Buffer/)
+  })
+
+  it('writes nothing once the lease is lost, and does not believe that it had', async () => {
+    const store = open()
+    await store.set({ session: { '628.0': session(1) } })
+    await redis.set(keys.lease(0), 'other:8')
+    await expect(store.set({ session: { '628.0': session(2) } })).rejects.toThrow(FencedError)
+    await expect(store.clear()).rejects.toThrow(FencedError)
+    expect(await store.get('session', ['628.0'])).toEqual({ '628.0': session(1) })
+    expect(await redis.hlen(hash)).toBe(1)
+  })
+
+  it('sends what is set at once in one call, a thousand prekeys too', async () => {
+    const store = open()
+    const calls = vi.spyOn(redis, 'evalsha')
+    const many = Object.fromEntries(Array.from({ length: 2100 }, (_, i) => [String(i), preKey()]))
+    await Promise.all([
+      store.set({ 'pre-key': many }),
+      store.set({ session: { '628.0': session(1) } }),
+      store.set({ session: { '628.0': session(2), '629.0': session(1) } }),
+    ])
+    expect(calls).toHaveBeenCalledTimes(1)
+    expect(await redis.hlen(hash)).toBe(2102)
+    expect(await open().get('session', ['628.0'])).toEqual({ '628.0': session(2) })
+    await store.set({ 'pre-key': Object.fromEntries(Object.keys(many).map(id => [id, null])) })
+    expect(await redis.hlen(hash)).toBe(2)
+    calls.mockRestore()
+  })
+
+  it('skips what is stored already, and asks Redis once for what it does not know', async () => {
+    const store = open()
+    await store.set({ session: { '628.0': session(1) } })
+    const writes = vi.spyOn(redis, 'evalsha')
+    const reads = vi.spyOn(redis, 'hmget')
+    const readBuffers = vi.spyOn(redis, 'hmgetBuffer')
+    await store.set({ session: { '628.0': session(1) } })
+    expect(writes).not.toHaveBeenCalled()
+    expect(await store.get('session', ['628.0', 'absent'])).toEqual({ '628.0': session(1) })
+    expect(await store.get('session', ['628.0', 'absent'])).toEqual({ '628.0': session(1) })
+    expect(readBuffers).toHaveBeenCalledTimes(1)
+    await store.set({ session: { absent: null } })
+    expect(writes).not.toHaveBeenCalled()
+    for (const spy of [writes, reads, readBuffers]) spy.mockRestore()
+  })
+
+  it('hands out copies: what a caller does to a value does not change what is known', async () => {
+    const store = open()
+    await store.set({ 'sender-key-memory': { g: { a: true } } })
+    const { g } = await store.get('sender-key-memory', ['g'])
+    Object.assign(g ?? {}, { b: true })
+    expect(await store.get('sender-key-memory', ['g'])).toEqual({ g: { a: true } })
+    await store.set({ 'sender-key-memory': { g: g ?? {} } })
+    expect(await open().get('sender-key-memory', ['g'])).toEqual({ g: { a: true, b: true } })
+  })
+
+  it('stays within its memory and still answers', async () => {
+    const store = openCredentials({ redis, fence, cipher, cacheBytes: 2000 }, sessionId)
+    const ids = Array.from({ length: 100 }, (_, i) => `${i}.0`)
+    await store.set({ session: Object.fromEntries(ids.map((id, i) => [id, session(i)])) })
+    const all = await store.get('session', ids)
+    expect(Object.keys(all)).toHaveLength(100)
+    expect(all['42.0']).toEqual(session(42))
+  })
+
+  it('refuses values under a key that it was not given, and leaves them where they are', async () => {
+    await open().set({ session: { '628.0': session(1) } })
+    await open().saveCreds(initAuthCreds())
+    const stranger = openCredentials(
+      { redis, fence, cipher: createCipher([randomBytes(32).toString('base64')]) },
+      sessionId,
+    )
+    await expect(stranger.loadCreds()).rejects.toThrow(UnreadableError)
+    await expect(stranger.get('session', ['628.0'])).rejects.toThrow(UnreadableError)
+    expect(await redis.hlen(hash)).toBe(2)
+  })
+
+  it('is gone after clear, and lets no straggler bring it back', async () => {
+    const store = open()
+    const last = store.set({ session: { '628.0': session(1) } })
+    await store.clear()
+    await last
+    await expect(store.set({ session: { '628.0': session(2) } })).rejects.toThrow(/closed/)
+    expect(await redis.exists(hash)).toBe(0)
+  })
+})
