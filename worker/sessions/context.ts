@@ -5,16 +5,28 @@ import type { Core, Fence, Job } from '../types.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
 export interface Acks {
+  /** Call before the message is written, and `drop` in any case: the ack may be there before the write returns. */
+  expect(messageId: string): PendingAck
+}
+
+/** The ack of one message. */
+export interface PendingAck {
   /**
-   * Call before the message is written. Resolves on the server's ack; rejects with a `JobFailure`: `WHATSAPP_REFUSED`
-   * (an error ack), `ACK_TIMEOUT`, or `retry: 'wait'` when the socket closed first.
+   * Call when the message is written: the time to wait starts. Resolves on the server's ack; rejects with a
+   * `JobFailure`: `WHATSAPP_REFUSED` (an error ack), `ACK_TIMEOUT`, or `retry: 'wait'` when the socket closed first.
    */
-  wait(messageId: string, signal: AbortSignal): Promise<void>
+  wait(): Promise<void>
+  /** Forgets it. */
+  drop(): void
 }
 
 /** Sent messages, kept (encrypted) for recipients that cannot decrypt and ask again. One for all sessions. */
 export interface SentStore {
-  keep(fence: Fence, sessionId: string, messageId: string, message: proto.IMessage): Promise<void>
+  /**
+   * Keeps the message under its id unless one is there, and resolves with the one that is kept: a job that runs again
+   * sends what it sent before, with the same media keys and poll secret. Throws `FencedError`.
+   */
+  keep(fence: Fence, sessionId: string, messageId: string, message: proto.IMessage): Promise<proto.IMessage>
   get(sessionId: string, messageId: string): Promise<proto.IMessage | undefined>
 }
 
