@@ -1,0 +1,190 @@
+import { Redis } from 'ioredis'
+import pino from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
+import { until } from '../../dev/stack/until.ts'
+import { keys } from '../../shared/keys.ts'
+import { connectRedis } from '../redis/connection.ts'
+import { FencedError, fencedScript } from '../redis/fenced.ts'
+import type { Fence } from '../types.ts'
+import type { Parting } from './holding.ts'
+import { createOwner } from './owner.ts'
+import { agreeOnPartitions, PartitionsMismatch } from './partitions.ts'
+
+const log = pino({ level: 'silent' })
+const TIMING = { ttlMs: 1000, beatMs: 200, marginMs: 200, retryMs: 50 }
+const WRITE = fencedScript(`return redis.call('SET', KEYS[1], ARGV[1])`)
+
+let server: RunningRedis
+let redis: Redis
+const workers: { stop(): Promise<void> }[] = []
+
+beforeAll(async () => {
+  server = await startRedis()
+  redis = new Redis(server.url, { protocol: 2 })
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.close()
+})
+beforeEach(async () => void (await redis.flushall()))
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map(worker => worker.stop()))
+})
+
+/** A worker of this process. `skew` moves its monotonic clock, as a freeze would. */
+function startWorker(workerId: string, partitions: number, closeMs = 0) {
+  const connections = [connectRedis(server.url, 'fail', log), connectRedis(server.url, 'fail', log)] as const
+  const stopping = new AbortController()
+  const opened: Fence[] = []
+  const closed: { fence: Fence; parting: Parting; at: number }[] = []
+  let skew = 0
+  const owner = createOwner({
+    log,
+    clock: { now: Date.now, monotonic: () => performance.now() + skew },
+    redis: connections[0],
+    subscriber: connections[1],
+    workerId,
+    partitions,
+    timing: TIMING,
+    start: async fence => {
+      opened.push(fence)
+      return {
+        close: async parting => {
+          await new Promise(resolve => setTimeout(resolve, closeMs))
+          closed.push({ fence, parting, at: performance.now() })
+        },
+      }
+    },
+  })
+  const running = owner.run(stopping.signal)
+  const worker = {
+    owner,
+    opened,
+    closed,
+    owned: () =>
+      owner
+        .owned()
+        .map(fence => fence.partition)
+        .sort((a, b) => a - b),
+    freeze: (ms: number) => void (skew += ms),
+    cut: () => connections.forEach(connection => connection.disconnect()),
+    stop: async () => {
+      stopping.abort()
+      await running
+      connections.forEach(connection => connection.disconnect())
+    },
+  }
+  workers.push(worker)
+  return worker
+}
+
+describe('owner', () => {
+  it('spreads eight partitions over workers that come and go', async () => {
+    const a = startWorker('a', 8)
+    await until('a owns all', async () => a.owned().length === 8)
+    const b = startWorker('b', 8)
+    const c = startWorker('c', 8)
+    const spread = () => [a, b, c].map(worker => worker.owned().length).sort((x, y) => x - y)
+    await until('three shares', async () => spread().join() === '2,3,3')
+    expect([...a.owned(), ...b.owned(), ...c.owned()].sort((x, y) => x - y)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+    const before = b.owned()
+    await c.stop()
+    await until('two shares', async () => a.owned().length === 4 && b.owned().length === 4)
+    expect(b.owned()).toEqual(expect.arrayContaining(before))
+  })
+
+  it('gives each lease a higher epoch than the one before', async () => {
+    const epochs: number[] = []
+    for (const name of ['a', 'b', 'a']) {
+      const worker = startWorker(name, 1)
+      await until('it is owned', async () => worker.opened.length === 1)
+      epochs.push(...worker.opened.map(fence => fence.epoch))
+      await worker.stop()
+    }
+    expect(epochs).toEqual([1, 2, 3])
+  })
+
+  it('wakes a standby at a release, long before the lease would have expired', async () => {
+    const a = startWorker('a', 1)
+    await until('a owns it', async () => a.owned().length === 1)
+    const b = startWorker('b', 1)
+    await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
+    const before = performance.now()
+    await a.stop()
+    await until('b owns it', async () => b.owned().length === 1)
+    expect(performance.now() - before).toBeLessThan(150)
+    expect(a.closed.map(end => end.parting)).toEqual(['hand-over'])
+  })
+
+  it('takes over from a worker that died as soon as its lease ends', async () => {
+    await redis.set(keys.lease(0), 'dead:7', 'PX', 730)
+    await redis.set(keys.epoch(0), 7)
+    const before = performance.now()
+    const b = startWorker('b', 1)
+    await until('b owns it', async () => b.owned().length === 1)
+    expect(performance.now() - before).toBeLessThan(900)
+    expect(b.opened[0]?.epoch).toBe(8)
+  })
+
+  it('closes before the lease can expire when Redis cannot be reached', async () => {
+    const a = startWorker('a', 1)
+    await until('a owns it', async () => a.owned().length === 1)
+    const before = performance.now()
+    a.cut()
+    await until('a closed', async () => a.closed.length === 1)
+    expect(a.closed[0]?.parting).toBe('lost')
+    expect(performance.now() - before).toBeLessThan(TIMING.ttlMs - TIMING.marginMs + 100)
+    expect(a.opened[0]?.valid()).toBe(false)
+    expect(a.opened[0]?.signal.aborted).toBe(true)
+  })
+
+  it('knows after a freeze that the lease is gone, before any timer has run, and writes nothing', async () => {
+    const a = startWorker('a', 1)
+    await until('a owns it', async () => a.owned().length === 1)
+    const fence = a.opened[0] as Fence
+    await redis.set(keys.lease(0), 'b:2', 'PX', 60_000)
+    a.freeze(5000)
+    expect(fence.valid()).toBe(false)
+    await expect(WRITE.run(redis, fence, ['written'], ['x'])).rejects.toThrow(FencedError)
+    expect(await redis.exists('written')).toBe(0)
+    await until('a closed', async () => a.closed.length === 1)
+    expect(a.owned()).toEqual([])
+  })
+
+  it('does not claim a partition anew before its own sockets of the lost lease are closed', async () => {
+    const a = startWorker('a', 1, 600)
+    await until('a owns it', async () => a.owned().length === 1)
+    await redis.del(keys.lease(0))
+    await until('a owns it again', async () => a.opened.length === 2)
+    expect(a.closed).toHaveLength(1)
+    expect(a.opened.map(fence => fence.epoch)).toEqual([1, 2])
+  })
+
+  it('keeps the lease while it hands over slowly', async () => {
+    const a = startWorker('a', 1, 1800)
+    await until('a owns it', async () => a.owned().length === 1)
+    const b = startWorker('b', 1)
+    await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
+    await a.stop()
+    expect(b.opened).toHaveLength(0)
+    await until('b owns it', async () => b.owned().length === 1)
+  })
+
+  it('asks Redis once a beat, whatever it owns', async () => {
+    const a = startWorker('a', 4)
+    await until('a owns all', async () => a.owned().length === 4)
+    await redis.config('RESETSTAT')
+    await new Promise(resolve => setTimeout(resolve, 1000))
+    const stats = await redis.info('commandstats')
+    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('agreeOnPartitions', () => {
+  it('refuses another number than the one that is recorded', async () => {
+    await agreeOnPartitions(redis, 4)
+    await agreeOnPartitions(redis, 4)
+    await expect(agreeOnPartitions(redis, 5)).rejects.toThrow(PartitionsMismatch)
+  })
+})

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { Core, Fence } from '../types.ts'
+import { hold, type Holding, type OwnedPartition } from './holding.ts'
+import { beat, claim, release, RELEASED, unlist, type Beat } from './leases.ts'
+import { plan } from './shares.ts'
+import type { Timing } from './timing.ts'
+
+/** What an owner needs. */
+export interface OwnerDeps extends Pick<Core, 'log' | 'clock'> {
+  /** Its own connection, whose commands fail when it breaks: renewals must not queue behind anything. */
+  redis: Redis
+  /** A connection for subscribing, which wakes a standby when a partition is released. */
+  subscriber: Redis
+  workerId: string
+  partitions: number
+  timing: Timing
+  /** Starts what runs while a partition is owned. Rejects when it cannot; the partition is then given up. */
+  start(fence: Fence): Promise<OwnedPartition>
+}
+
+/** Owns this worker's share of the partitions. */
+export interface Owner {
+  readonly name: string
+  /** Runs until aborted, then hands everything over. Resolves when nothing is owned. */
+  run(signal: AbortSignal): Promise<void>
+  /** The partitions that are owned now, for health and metrics. */
+  owned(): Fence[]
+  /** Whether Redis answered the last beat: false while ownership is uncertain. */
+  connected(): boolean
+}
+
+/** A partition that did not start is left to others for so long. */
+const COOL_DOWN_MS = 5000
+/** So long after the reckoned end of a foreign lease it is looked at again. */
+const AFTER_EXPIRY_MS = 10
+
+/** See {@link Owner}. */
+export function createOwner(deps: OwnerDeps): Owner {
+  const { redis, subscriber, workerId, partitions, timing, clock } = deps
+  const log = deps.log.child({ loop: 'ownership' })
+  const holdings = new Map<number, Holding>()
+  const coolUntil = new Map<number, number>()
+  let connected = false
+  let wake = new AbortController()
+
+  /** One beat and what follows from it. Resolves with the ms until the next. */
+  async function step(signal: AbortSignal): Promise<number> {
+    const sentAt = clock.monotonic()
+    const sent = Array.from({ length: partitions }, (_, p) => tokenOf(p))
+    const found = await within(beat(redis, workerId, timing.ttlMs, sent), timing.beatMs)
+    settle(found, sent, sentAt)
+    if (signal.aborted) return 0
+    const { share, claim: free, release: surplus } = plan(workerId, found)
+    for (const partition of surplus) giveUp(partition, 'another worker has a claim to it')
+    await take(share, free)
+    const foreign = found.leases.filter(
+      ({ token, remainingMs }, p) => token !== '' && remainingMs >= 0 && !holdings.has(p),
+    )
+    return Math.min(timing.beatMs, ...foreign.map(lease => lease.remainingMs + AFTER_EXPIRY_MS))
+  }
+
+  function tokenOf(partition: number): string {
+    const holding = holdings.get(partition)
+    // A lease whose deadline has passed here is not renewed: another worker may have been told that it ends.
+    return holding?.fence.valid() ? holding.fence.token : ''
+  }
+
+  function settle(found: Beat, sent: readonly string[], sentAt: number) {
+    found.leases.forEach(({ token }, partition) => {
+      const ours = sent[partition]
+      const holding = holdings.get(partition)
+      if (holding === undefined || ours === '' || holding.fence.token !== ours) return
+      if (token === ours) return holding.renewed(sentAt)
+      log.warn({ partition, epoch: holding.fence.epoch }, 'lease lost')
+      holding.lose()
+    })
+  }
+
+  async function take(share: number, free: readonly number[]) {
+    const offered = free.filter(p => !holdings.has(p) && (coolUntil.get(p) ?? 0) <= clock.monotonic())
+    for (const partition of offered) {
+      if (holdings.size >= share) return
+      const claimedAt = clock.monotonic()
+      const epoch = await within(claim(redis, workerId, timing.ttlMs, partition), timing.beatMs)
+      if (epoch !== undefined) own(partition, epoch, claimedAt)
+    }
+  }
+
+  function own(partition: number, epoch: number, claimedAt: number) {
+    log.info({ partition, epoch }, 'partition claimed')
+    const holding = hold({ partition, epoch, workerId, clock, timing, claimedAt, start: fence => deps.start(fence) })
+    holdings.set(partition, holding)
+    const end = async () => {
+      await holding.ended.catch(error => {
+        log.error({ partition, epoch, err: error }, 'partition failed')
+        coolUntil.set(partition, clock.monotonic() + COOL_DOWN_MS)
+      })
+      // Until here we renewed or watched it; claiming it anew before everything of ours has ended could give one
+      // session two sockets in this very process.
+      await release(redis, partition, holding.fence.token).catch(error => {
+        log.warn({ partition, error: messageOf(error) }, 'lease not released, it will expire')
+      })
+      holdings.delete(partition)
+      log.info({ partition, epoch }, 'partition released')
+      wake.abort()
+    }
+    void end()
+  }
+
+  function giveUp(partition: number, reason: string) {
+    const holding = holdings.get(partition)
+    if (!holding?.open) return
+    log.info({ partition, epoch: holding.fence.epoch, reason }, 'partition given up')
+    void holding.handOver()
+  }
+
+  async function handEverythingOver() {
+    for (const partition of holdings.keys()) giveUp(partition, 'the worker stops')
+    while (holdings.size > 0) {
+      await rest(timing.beatMs)
+      // Renews what is still closing. A lease that ends meanwhile is simply lost.
+      if (holdings.size > 0) await step(AbortSignal.abort()).catch(() => undefined)
+    }
+    await unlist(redis, workerId).catch(() => undefined)
+  }
+
+  async function rest(ms: number, signal?: AbortSignal) {
+    await sleep(ms, undefined, { signal: signal ? AbortSignal.any([wake.signal, signal]) : wake.signal }).catch(
+      () => {},
+    )
+    if (wake.signal.aborted) wake = new AbortController()
+  }
+
+  return {
+    name: 'ownership',
+    async run(signal) {
+      subscriber.on('message', () => wake.abort())
+      // Without it a standby still finds out at its next beat.
+      subscriber.subscribe(RELEASED).catch(error => log.warn({ error: messageOf(error) }, 'not subscribed'))
+      while (!signal.aborted) {
+        let pause = timing.retryMs
+        try {
+          pause = await step(signal)
+          connected = true
+        } catch (error) {
+          // Neither renewed nor lost: nobody knows. The deadlines go on and decide.
+          connected = false
+          log.warn({ error: messageOf(error) }, 'redis did not answer a beat')
+        }
+        await rest(pause, signal)
+      }
+      await handEverythingOver()
+    },
+    owned: () => [...holdings.values()].filter(holding => holding.open).map(holding => holding.fence),
+    connected: () => connected,
+  }
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  const timeout = new AbortController()
+  const late = sleep(ms, undefined, { signal: timeout.signal }).then(() => {
+    throw new Error(`no answer within ${ms} ms`)
+  })
+  late.catch(() => undefined)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    timeout.abort()
+    work.catch(() => undefined)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

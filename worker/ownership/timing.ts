@@ -1,0 +1,14 @@
+/** The times of ownership, in ms. */
+export interface Timing {
+  /** How long a lease and a worker's listing last without a renewal. */
+  ttlMs: number
+  /** Between renewals. */
+  beatMs: number
+  /** How long before a lease can expire its owner starts to close: what closing its sockets may take. */
+  marginMs: number
+  /** Between renewals once one has failed. */
+  retryMs: number
+}
+
+/** The deployment's times. Two workers with different ones would misjudge each other's leases. */
+export const TIMING: Timing = { ttlMs: 10_000, beatMs: 3000, marginMs: 2000, retryMs: 500 }
