@@ -29,6 +29,8 @@ export const keys = {
   outbox: (sessionId: string) => `kurir:outbox:${sessionId}`,
   /** Hash: the outbox's `seq`, `cursor` (last seq that needs no more delivery), `attempt`, and so on. */
   cursor: (sessionId: string) => `kurir:cursor:${sessionId}`,
+  /** Hash, seq to JSON: events that were given up after days of attempts, until a person has them sent again. */
+  poison: (sessionId: string) => `kurir:poison:${sessionId}`,
   /** Hash, message id to encrypted content: what a recipient that asks for a retry is sent again. */
   sent: (sessionId: string) => `kurir:sent:${sessionId}`,
   /** Sorted set of the ids in {@link keys.sent}, by time kept in ms. */
