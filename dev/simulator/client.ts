@@ -1,0 +1,133 @@
+import type { ArmedFault, Fault } from './faults.ts'
+import type { JournalEntry, JournalKind } from './journal.ts'
+import type { Linked } from './pairing.ts'
+import type { Received } from './received.ts'
+import type { Settings } from './settings.ts'
+
+/** Filters of `received`. */
+export type ReceivedQuery = {
+  /** Only entries with a greater index. */
+  readonly since?: number
+  readonly limit?: number
+  /** Number of the client's account. */
+  readonly phone?: string
+  /** `to` as written, or the number of a 1:1 chat. */
+  readonly chat?: string
+  readonly id?: string
+}
+
+/** Filters of `log`; several kinds are joined by commas. */
+export type LogQuery = {
+  readonly since?: number
+  readonly limit?: number
+  readonly kind?: JournalKind | `${JournalKind},${JournalKind}`
+  readonly phone?: string
+  readonly tag?: string
+  readonly connection?: number
+}
+
+/** A refusal of the control side. */
+export class SimulatorError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`)
+    this.name = 'SimulatorError'
+    this.code = code
+  }
+}
+
+const DEFAULT_WAIT_MS = 15_000
+
+export type SimulatorClient = ReturnType<typeof createSimulatorClient>
+
+/** The control side of a running simulator, by its URL. */
+export function createSimulatorClient(controlUrl: string) {
+  const call = async <T>(method: string, path: string, input: Readonly<Record<string, unknown>> = {}): Promise<T> => {
+    const url = new URL(path, controlUrl)
+    const body = method === 'GET' ? undefined : JSON.stringify(input)
+    if (method === 'GET') {
+      for (const [name, value] of Object.entries(input)) {
+        if (typeof value === 'string' || typeof value === 'number') url.searchParams.set(name, `${value}`)
+      }
+    }
+    const response = await fetch(url, body === undefined ? { method } : { method, body })
+    const answer: unknown = await response.json()
+    if (response.ok) return answer as T
+    const { code, message } = answer as { code: string; message: string }
+    throw new SimulatorError(code, message)
+  }
+
+  const received = async (query: ReceivedQuery & { wait?: number; count?: number } = {}): Promise<Received[]> =>
+    (await call<{ entries: Received[] }>('GET', '/received', query)).entries
+  const log = async (query: LogQuery & { wait?: number; count?: number } = {}): Promise<JournalEntry[]> =>
+    (await call<{ entries: JournalEntry[] }>('GET', '/log', query)).entries
+
+  return {
+    call,
+    scan: (qr: string, phone?: string) => call<Linked>('POST', '/scan', { qr, phone }),
+    pairCode: (phoneNumber: string, code: string) => call<Linked>('POST', '/pair-code', { phoneNumber, code }),
+    logout: (phone: string, device?: number) => call<{ devices: number[] }>('POST', '/logout', { phone, device }),
+    numbers: (lists: { unregistered?: string[]; restricted?: string[] }) => call('POST', '/numbers', lists),
+    accounts: () => call<{ accounts: AccountView[] }>('GET', '/accounts'),
+    connections: () => call<{ connections: ConnectionView[] }>('GET', '/connections'),
+    received,
+    /** Waits for `count` messages; throws when fewer came within `waitMs`. */
+    async waitForReceived(count: number, query: ReceivedQuery = {}, waitMs = DEFAULT_WAIT_MS): Promise<Received[]> {
+      const limit = Math.max(count, query.limit ?? 1000)
+      const entries = await received({ ...query, limit, count, wait: waitMs })
+      if (entries.length < count) throw new Error(`only ${entries.length} of ${count} messages within ${waitMs} ms`)
+      return entries
+    },
+    log,
+    /** Waits for `count` lines of the log; throws when fewer came within `waitMs`. */
+    async waitForLog(count: number, query: LogQuery, waitMs = DEFAULT_WAIT_MS): Promise<JournalEntry[]> {
+      const limit = Math.max(count, query.limit ?? 1000)
+      const entries = await log({ ...query, limit, count, wait: waitMs })
+      if (entries.length < count) throw new Error(`only ${entries.length} of ${count} log lines within ${waitMs} ms`)
+      return entries
+    },
+    /** Has `from`, a simulated number, write a text to a linked number or a group jid. */
+    sendText: (from: string, to: string, text: string, options: { id?: string; addressing?: 'lid' | 'pn' } = {}) =>
+      call<{ id: string }>('POST', '/send', { from, to, text, ...options }),
+    /** Like `sendText` with any message as protobuf JSON. */
+    sendMessage: (
+      from: string,
+      to: string,
+      message: Readonly<Record<string, unknown>>,
+      options: { id?: string } = {},
+    ) => call<{ id: string }>('POST', '/send', { from, to, message, ...options }),
+    fault: (fault: Fault) => call<ArmedFault>('POST', '/faults', fault),
+    faults: () => call<{ faults: ArmedFault[] }>('GET', '/faults'),
+    clearFaults: () => call('DELETE', '/faults'),
+    disconnect: (phone: string, options: { code?: number; how?: 'code' | 'cut' | 'freeze' } = {}) =>
+      call<{ connections: number[] }>('POST', '/disconnect', { phone, ...options }),
+    settings: (changed: Partial<Settings>) => call<Settings>('POST', '/settings', changed),
+    reset: (options: { all?: boolean } = {}) => call('POST', '/reset', options),
+  }
+}
+
+/** A number with linked clients. */
+export type AccountView = {
+  readonly phone: string
+  readonly jid: string
+  readonly lid: string
+  readonly name: string
+  readonly devices: readonly {
+    readonly device: number
+    readonly jid: string
+    readonly state: string
+    readonly connection?: number
+    readonly preKeys: number
+    readonly pending: number
+  }[]
+}
+
+/** An open socket; closed ones are in the log (`open` and `close` lines). */
+export type ConnectionView = {
+  readonly connection: number
+  readonly state: string
+  readonly openedAt: number
+  readonly phone?: string
+  readonly device?: number
+}

@@ -1,0 +1,107 @@
+import { inflateSync } from 'node:zlib'
+import { decodeBinaryNode, encodeBinaryNode, type BinaryNode, type proto } from '@whiskeysockets/baileys'
+import { WebSocket } from 'ws'
+import type { Context } from './context.ts'
+import { createFrameReader, frameOf } from './frames.ts'
+import { createNoiseServer, type NoiseServer, type Transport } from './noise.ts'
+import { node } from './nodes.ts'
+import type { Device } from './world.ts'
+
+/** What a connection is: `ready` devices get stanzas as they come, others have them queued. */
+export type ConnectionState = 'handshake' | 'pairing' | 'open' | 'ready' | 'closed'
+
+/** One socket of one client, from the Noise handshake to its end. */
+export type Connection = {
+  readonly number: number
+  readonly openedAt: number
+  closedAt: number | undefined
+  state: ConnectionState
+  /** Set by login. */
+  device: Device | undefined
+  /** Reads nothing and writes nothing any more, as a dead network path does. */
+  frozen: boolean
+  send(stanza: BinaryNode): void
+  /** Sends `stanza`, then closes. */
+  finish(stanza?: BinaryNode): void
+  /** Resets the TCP connection. */
+  cut(): void
+}
+
+/** What a connection hands on once its client has introduced itself. */
+export type ConnectionEvents = {
+  opened(connection: Connection): void
+  hello(connection: Connection, payload: proto.ClientPayload, clientStatic: Buffer): void
+  stanza(connection: Connection, stanza: BinaryNode): void
+  closed(connection: Connection): void
+}
+
+/** Runs the server side of one socket. A client that breaks the protocol is cut and the reason is logged. */
+export function acceptConnection(context: Context, socket: WebSocket, number: number, events: ConnectionEvents): void {
+  const reader = createFrameReader()
+  let noise: NoiseServer | undefined
+  let transport: Transport | undefined
+  let work = Promise.resolve()
+
+  const connection: Connection = {
+    number,
+    openedAt: Date.now(),
+    closedAt: undefined,
+    state: 'handshake',
+    device: undefined,
+    frozen: false,
+    send(stanza) {
+      if (!transport || connection.frozen || socket.readyState !== WebSocket.OPEN) return
+      socket.send(frameOf(transport.encrypt(encodeBinaryNode(stanza))))
+    },
+    finish(stanza) {
+      if (stanza) connection.send(stanza)
+      if (stanza?.tag === 'stream:error') connection.send(node('xmlstreamend'))
+      socket.close()
+    },
+    cut: () => socket.terminate(),
+  }
+
+  const read = async (frame: Buffer): Promise<void> => {
+    if (connection.frozen || connection.state === 'closed') return
+    if (transport) {
+      events.stanza(connection, await decode(transport.decrypt(frame)))
+    } else if (!noise) {
+      noise = createNoiseServer(context.noise, reader.intro ?? Buffer.alloc(0))
+      socket.send(frameOf(noise.hello(frame)))
+    } else {
+      const finished = noise.finish(frame)
+      transport = finished.transport
+      events.hello(connection, finished.payload, finished.clientStatic)
+    }
+  }
+
+  const fail = (error: unknown): void => {
+    const detail = error instanceof Error ? error.message : String(error)
+    context.journal.log('problem', { connection: number, detail })
+    socket.terminate()
+  }
+
+  events.opened(connection)
+  socket.on('message', data => {
+    try {
+      for (const frame of reader.push(data)) work = work.then(() => read(frame)).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  })
+  socket.on('error', () => socket.terminate())
+  socket.on('close', () => {
+    connection.state = 'closed'
+    connection.closedAt = Date.now()
+    events.closed(connection)
+  })
+}
+
+/** Decodes a stanza; a compressed one is inflated here, with a limit, because Baileys' decoder has none. */
+async function decode(data: Buffer): Promise<BinaryNode> {
+  if ((data[0] ?? 0) & 2) {
+    const inflated = inflateSync(data.subarray(1), { maxOutputLength: 16 * 1024 * 1024 })
+    return decodeBinaryNode(Buffer.concat([Buffer.of(0), inflated]))
+  }
+  return decodeBinaryNode(data)
+}

@@ -1,0 +1,13 @@
+import type { ControlRoute } from './route.ts'
+import { accountRoutes } from './accounts.ts'
+import { faultRoutes } from './faults.ts'
+import { messageRoutes } from './messages.ts'
+import { recordRoutes } from './records.ts'
+
+/** All calls of the control side. */
+export const controlRoutes: readonly ControlRoute[] = [
+  ...accountRoutes,
+  ...messageRoutes,
+  ...faultRoutes,
+  ...recordRoutes,
+]

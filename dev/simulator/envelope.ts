@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto'
+import { encodeWAMessage, proto, unpadRandomMax16, type BinaryNode } from '@whiskeysockets/baileys'
+import type { Context } from './context.ts'
+import { addressOfDevice } from './delivery.ts'
+import { takeLinkedBundle } from './iq/encrypt.ts'
+import { node } from './nodes.ts'
+import type { Party } from './signal/party.ts'
+import type { Device } from './world.ts'
+
+/** A fresh message id in the form that phones use. */
+export function messageId(): string {
+  return `3A${randomBytes(9).toString('hex').toUpperCase()}`
+}
+
+/** Encrypts a message of a simulated phone for one linked device, starting a session when there is none. */
+export function encryptFor(
+  context: Context,
+  sender: Party,
+  device: Device,
+  message: proto.IMessage,
+  attrs: Record<string, string> = {},
+): BinaryNode {
+  const address = addressOfDevice(device)
+  if (!sender.hasSession(address)) sender.start(address, takeLinkedBundle(context, device))
+  const { type, ciphertext } = sender.encrypt(address, encodeWAMessage(message))
+  return node('enc', { v: '2', type, ...attrs }, ciphertext)
+}
+
+/** Decodes a padded plaintext. */
+export function decodeMessage(plaintext: Uint8Array): proto.Message {
+  return proto.Message.decode(unpadRandomMax16(plaintext))
+}

@@ -1,0 +1,61 @@
+import * as z from 'zod'
+
+const common = {
+  /** Only for this account; without it, for all. */
+  phone: z.string().optional(),
+  /** How often it strikes; without it, until the faults are cleared. */
+  count: z.int().min(1).optional(),
+}
+const code = z.int().min(100).max(999)
+
+/** A fault that waits for its occasion (`POST /faults`). */
+export const faultSchema = z.discriminatedUnion('kind', [
+  /** The server takes the message and never acks it. */
+  z.object({ kind: z.literal('drop-ack'), ...common }),
+  /** The ack comes `ms` late. */
+  z.object({ kind: z.literal('delay-ack'), ms: z.int().min(0).max(600_000), ...common }),
+  /** The ack carries an error and nobody gets the message. */
+  z.object({ kind: z.literal('error-ack'), code, ...common }),
+  /** The socket is cut at a message: `before` it is recorded, or `after`, without an ack. */
+  z.object({ kind: z.literal('cut'), when: z.enum(['before', 'after']), ...common }),
+  /** A login is refused with a failure, or with a plain close for 408 and 428. */
+  z.object({ kind: z.literal('refuse-login'), code, ...common }),
+  /** A contact pretends that it cannot decrypt and asks for a retry. */
+  z.object({ kind: z.literal('fail-decrypt'), ...common }),
+])
+
+export type Fault = z.infer<typeof faultSchema>
+export type FaultKind = Fault['kind']
+export type ArmedFault = Fault & { readonly id: number; struck: number }
+
+export type Faults = {
+  arm(fault: Fault): ArmedFault
+  list(): readonly ArmedFault[]
+  clear(): void
+  /** The oldest armed fault of a kind for an account; counts as a strike. */
+  take<K extends FaultKind>(kind: K, phone: string): Extract<Fault, { kind: K }> | undefined
+}
+
+export function createFaults(): Faults {
+  let armed: ArmedFault[] = []
+  let lastId = 0
+  return {
+    arm(fault) {
+      const added = { ...fault, id: ++lastId, struck: 0 }
+      armed.push(added)
+      return added
+    },
+    list: () => armed,
+    clear: () => {
+      armed = []
+    },
+    take<K extends FaultKind>(kind: K, phone: string) {
+      if (armed.length === 0) return undefined
+      const fault = armed.find(({ kind: k, phone: p }) => k === kind && (p === undefined || p === phone))
+      if (!fault) return undefined
+      fault.struck++
+      if (fault.count !== undefined && fault.struck >= fault.count) armed = armed.filter(other => other !== fault)
+      return fault as ArmedFault & Extract<Fault, { kind: K }>
+    },
+  }
+}

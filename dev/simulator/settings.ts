@@ -1,0 +1,13 @@
+import * as z from 'zod'
+
+/** What can be changed while the simulator runs (`POST /settings`). */
+export const settingsSchema = z.object({
+  /** What contacts answer to a message they could read. */
+  receipts: z.enum(['none', 'delivery', 'read']).default('delivery'),
+  /** Milliseconds between a message and its ack. */
+  ackDelayMs: z.int().min(0).max(600_000).default(0),
+  /** Milliseconds between an ack and the receipts. */
+  receiptDelayMs: z.int().min(0).max(600_000).default(0),
+})
+
+export type Settings = z.infer<typeof settingsSchema>
