@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { keys } from '../../shared/keys.ts'
+import { writeSessionView, type SessionView } from '../../shared/session.ts'
+import type { Clock, Fence, Outbox } from '../types.ts'
+import { persist } from './persist.ts'
+import { appendScript, deleteScript } from './scripts.ts'
+
+/** Most events that one script call stores; keeps the script short for everyone else on Redis. */
+const BATCH = 64
+
+/** Told after an append: the session's newest seq, how many were added, and when (ms). */
+export type Listener = (sessionId: string, seq: number, count: number, at: number) => void
+
+/** The outbox of this process, and a way to hear of appends without asking Redis. */
+export interface LocalOutbox extends Outbox {
+  /** Calls back after each append in a partition, until the returned function is called. */
+  listen(partition: number, listener: Listener): () => void
+}
+
+/** What the outbox is made of. */
+export interface OutboxDeps {
+  redis: Redis
+  log: Logger
+  clock: Clock
+}
+
+interface Append {
+  kind: 'append'
+  fence: Fence
+  id: string
+  body: string
+  view: SessionView | undefined
+  resolve(seq: number): void
+  reject(error: unknown): void
+}
+
+interface Delete {
+  kind: 'delete'
+  fence: Fence
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/**
+ * Makes the process's outbox. Calls for one session are stored in the order of the calls: one script at a time per
+ * session, since a script that must be loaded first would let a later call overtake. What is called meanwhile goes
+ * together in the next script, so a distant Redis slows no burst. A call outlasts outages of Redis.
+ */
+export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
+  const lines = new Map<string, (Append | Delete)[]>()
+  const listeners = new Map<number, Set<Listener>>()
+
+  function enqueue(sessionId: string, call: Append | Delete): void {
+    const line = lines.get(sessionId)
+    if (line !== undefined) return void line.push(call)
+    const fresh = [call]
+    lines.set(sessionId, fresh)
+    void drain(sessionId, fresh)
+  }
+
+  async function drain(sessionId: string, line: (Append | Delete)[]): Promise<void> {
+    for (let first = line[0]; first !== undefined; first = line[0]) {
+      const calls = first.kind === 'delete' ? [first] : batchOf(line, first)
+      try {
+        await (first.kind === 'delete' ? remove(sessionId, first) : store(sessionId, calls as Append[], first.fence))
+      } catch (error) {
+        for (const call of calls) call.reject(error)
+      }
+      line.splice(0, calls.length)
+    }
+    lines.delete(sessionId)
+  }
+
+  async function store(sessionId: string, calls: Append[], fence: Fence): Promise<void> {
+    const at = clock.now()
+    const view = calls.findLast(call => call.view !== undefined)?.view
+    const events = calls.flatMap(call => [call.id, call.body])
+    const fields = view === undefined ? [] : Object.entries(writeSessionView(view)).flat()
+    const args = [sessionId, at, calls.length, ...events, ...fields]
+    const scriptKeys = [
+      keys.cursor(sessionId),
+      keys.outbox(sessionId),
+      keys.undelivered(fence.partition),
+      keys.session(sessionId),
+    ]
+    const last = Number(await persist(async () => appendScript.run(redis, fence, scriptKeys, args), fence, log))
+    calls.forEach((call, i) => call.resolve(last - calls.length + 1 + i))
+    for (const listener of listeners.get(fence.partition) ?? []) listener(sessionId, last, calls.length, at)
+  }
+
+  async function remove(sessionId: string, call: Delete): Promise<void> {
+    const scriptKeys = [
+      keys.cursor(sessionId),
+      keys.outbox(sessionId),
+      keys.undelivered(call.fence.partition),
+      keys.session(sessionId),
+      keys.poison(sessionId),
+    ]
+    await persist(async () => deleteScript.run(redis, call.fence, scriptKeys, [sessionId]), call.fence, log)
+    call.resolve()
+  }
+
+  return {
+    append: async (fence, event, view) =>
+      new Promise<number>((resolve, reject) => {
+        // Serialised here, once: what is stored is what is signed and sent, and later changes of the object change nothing.
+        const body = JSON.stringify(event)
+        enqueue(event.sessionId, { kind: 'append', fence, id: newId(), body, view, resolve, reject })
+      }),
+    deleteAfterDelivery: async (fence, sessionId) =>
+      new Promise<void>((resolve, reject) => {
+        enqueue(sessionId, { kind: 'delete', fence, resolve, reject })
+      }),
+    listen(partition, listener) {
+      const set = listeners.get(partition) ?? new Set()
+      listeners.set(partition, set.add(listener))
+      return () => void set.delete(listener)
+    },
+  }
+}
+
+/**
+ * The `webhook-id` of an event: stored with it, so that it is the same in every attempt, and random, so that a session
+ * that was deleted and made again, or a Redis that lost its last second, never gives an old id to a new event.
+ */
+function newId(): string {
+  return `evt_${randomBytes(16).toString('base64url')}`
+}
+
+/** The appends at the head of the line that may go together: under one fence, with no deletion between them. */
+function batchOf(line: (Append | Delete)[], { fence }: Append): Append[] {
+  const calls: Append[] = []
+  for (const call of line) {
+    if (call.kind === 'delete' || call.fence !== fence || calls.length === BATCH) break
+    calls.push(call)
+  }
+  return calls
+}

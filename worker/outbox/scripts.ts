@@ -1,0 +1,155 @@
+import { fencedScript } from '../redis/fenced.ts'
+
+/**
+ * The outbox in Redis. Everything known about a session's outbox changes in these scripts only.
+ * - stream `outbox`: entry `<seq>-0` with `id` (webhook-id), `at` (ms) and `body` (the exact text to send)
+ * - hash `cursor`: `seq` of the newest event, `last` (its id), `cursor` (seq up to which all is settled), `attempt` and
+ *   `since` (ms of the first attempt) of the event after the cursor while it fails, `deleted` once the session is
+ * - sorted set `undelivered` of the partition: sessions with events after the cursor, by next attempt
+ * - hash `poison`: given up events by seq
+ */
+
+/** Numbers above 10^14 would otherwise come out in exponents. */
+const INTEGER = `local function integer(n) return string.format('%.0f', n) end
+`
+
+/** Nothing awaits delivery any more: forget a deleted session, let the others keep what was delivered for a while. */
+const FINISH = `local function finish(cursor, outbox, undelivered, poison, session, keepMs)
+  redis.call('ZREM', undelivered, session)
+  if redis.call('HEXISTS', cursor, 'deleted') == 1 then
+    redis.call('DEL', cursor, outbox, poison)
+  else
+    redis.call('PEXPIRE', outbox, keepMs)
+  end
+end
+`
+
+/**
+ * KEYS cursor outbox undelivered view; ARGV session now count (id body)*count view-field view-value ...
+ * A repeat of the same call, after a reply that got lost, changes nothing. Answers the last event's seq.
+ */
+export const appendScript = fencedScript(`${INTEGER}
+local count = tonumber(ARGV[3])
+local last = ARGV[2 + 2 * count]
+if redis.call('HGET', KEYS[1], 'last') ~= last then
+  local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
+  for i = 1, count do
+    seq = seq + 1
+    redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[2 + 2 * i], 'at', ARGV[2], 'body', ARGV[3 + 2 * i])
+  end
+  redis.call('HSET', KEYS[1], 'seq', integer(seq), 'last', last)
+  redis.call('HDEL', KEYS[1], 'deleted')
+  redis.call('PERSIST', KEYS[2])
+  redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[1])
+  if #ARGV > 3 + 2 * count then
+    redis.call('DEL', KEYS[4])
+    redis.call('HSET', KEYS[4], unpack(ARGV, 4 + 2 * count))
+  end
+end
+return redis.call('HGET', KEYS[1], 'seq')
+`)
+
+/** KEYS cursor outbox undelivered view poison; ARGV session. Answers 1 if the outbox is gone already. */
+export const deleteScript = fencedScript(`
+redis.call('DEL', KEYS[4])
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'deleted', '1')
+  return 0
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[5])
+return 1
+`)
+
+/**
+ * KEYS cursor outbox undelivered poison; ARGV session want keepMs. Answers {cursor, attempt, since, entries, lost}:
+ * the first `want` events after the cursor. `lost` counts events that are numbered but no longer stored (someone
+ * deleted the stream); without settling them the deliverer would look for them for ever.
+ */
+export const loadScript = fencedScript(`${FINISH}
+local state = redis.call('HMGET', KEYS[1], 'cursor', 'attempt', 'since', 'seq')
+local cursor = state[1] or '0'
+local entries = redis.call('XRANGE', KEYS[2], '(' .. cursor .. '-0', '+', 'COUNT', ARGV[2])
+local lost = 0
+if #entries == 0 then
+  lost = tonumber(state[4] or '0') - tonumber(cursor)
+  if lost > 0 then
+    redis.call('HSET', KEYS[1], 'cursor', state[4])
+    redis.call('HDEL', KEYS[1], 'attempt', 'since')
+  end
+  finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[3])
+end
+return { cursor, state[2] or '0', state[3] or '0', entries, lost }
+`)
+
+/**
+ * KEYS cursor outbox undelivered poison; ARGV session cursor seq now want keepCount keepMs poison-record-or-empty.
+ * Moves the cursor from `cursor` to `seq`, parks the event if there is a record of it, drops delivered events beyond
+ * retention. Answers {'moved'} if someone (a replay) has moved the cursor since it was read, else {'settled', entries}
+ * with up to `want` further events; none means that nothing awaits delivery any more, or that want was 0.
+ */
+export const settleScript = fencedScript(`${INTEGER}${FINISH}
+if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return { 'moved' } end
+local seq, now = tonumber(ARGV[3]), tonumber(ARGV[4])
+redis.call('HSET', KEYS[1], 'cursor', ARGV[3])
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[4], ARGV[3], ARGV[8]) end
+if redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0 then redis.call('ZADD', KEYS[3], 'XX', ARGV[4], ARGV[1]) end
+local keepFrom = seq - tonumber(ARGV[6]) + 1
+if keepFrom > 1 then redis.call('XTRIM', KEYS[2], 'MINID', integer(keepFrom) .. '-0') end
+for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', ARGV[3] .. '-0', 'COUNT', 8)) do
+  if tonumber(entry[2][4]) >= now - tonumber(ARGV[7]) then break end
+  redis.call('XDEL', KEYS[2], entry[1])
+end
+if tonumber(redis.call('HGET', KEYS[1], 'seq')) <= seq then
+  finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[7])
+  return { 'settled', {} }
+end
+if ARGV[5] == '0' then return { 'settled', {} } end
+return { 'settled', redis.call('XRANGE', KEYS[2], '(' .. ARGV[3] .. '-0', '+', 'COUNT', ARGV[5]) }
+`)
+
+/** KEYS cursor undelivered; ARGV session cursor attempt since nextAt. Answers 1, or 0 if the cursor was moved. */
+export const deferScript = fencedScript(`
+if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'attempt', ARGV[3], 'since', ARGV[4])
+redis.call('ZADD', KEYS[2], 'XX', ARGV[5], ARGV[1])
+return 1
+`)
+
+/** KEYS cursor outbox undelivered; ARGV session from now. Moves the cursor back; answers how many are sent again. */
+export const replayScript = fencedScript(`${INTEGER}
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if not oldest then return 0 end
+local cursor = tonumber(redis.call('HGET', KEYS[1], 'cursor') or '0')
+local from = math.max(tonumber(ARGV[2]), tonumber(string.match(oldest[1], '^%d+')))
+if from > cursor then return 0 end
+redis.call('HSET', KEYS[1], 'cursor', integer(from - 1))
+redis.call('HDEL', KEYS[1], 'attempt', 'since')
+redis.call('PERSIST', KEYS[2])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
+return cursor - from + 1
+`)
+
+/**
+ * KEYS cursor outbox undelivered poison; ARGV session seq now id body. Puts a parked event at the end of the outbox
+ * under a new seq and its old id, so that seq never goes back. Answers the new seq, or 0 if it was not parked.
+ */
+export const redriveScript = fencedScript(`${INTEGER}
+if redis.call('HDEL', KEYS[4], ARGV[2]) == 0 then return 0 end
+local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[4], 'at', ARGV[3], 'body', ARGV[5])
+redis.call('PERSIST', KEYS[2])
+redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[1])
+return seq
+`)
+
+/** KEYS (cursor outbox) of each session. Answers {depth, ms of the oldest undelivered event or 0} of each. */
+export const surveyScript = fencedScript(`
+local found = {}
+for i = 1, #KEYS, 2 do
+  local state = redis.call('HMGET', KEYS[i], 'seq', 'cursor')
+  local cursor = state[2] or '0'
+  local head = redis.call('XRANGE', KEYS[i + 1], '(' .. cursor .. '-0', '+', 'COUNT', 1)[1]
+  found[#found + 1] = { tonumber(state[1] or '0') - tonumber(cursor), head and head[2][4] or '0' }
+end
+return found
+`)
