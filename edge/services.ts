@@ -1,7 +1,10 @@
 import { importKeys, type ApiKeys } from './http/apiKeys.ts'
 import { logLine, type Log } from './http/errors.ts'
+import { createJobs, type Jobs } from './jobs/find.ts'
+import { createSignIn, type SignIn } from './page/cookie.ts'
 import { createProducer, type Producer } from './producer/producer.ts'
 import { createRedisClient, type RedisClient } from './redis/client.ts'
+import { createSessions, type Sessions } from './sessions/sessions.ts'
 import type { Settings } from './settings.ts'
 
 /** Longest that a request waits for Redis, in ms. With the answer's own way it stays under 3 s. */
@@ -10,8 +13,12 @@ const REDIS_TIMEOUT_MS = 2500
 /** What routes may use. */
 export interface Services {
   apiKeys: ApiKeys
+  /** Of browsers, on the page. */
+  signIn: SignIn
   redis: RedisClient
   producer: Producer
+  jobs: Jobs
+  sessions: Sessions
   partitions: number
   log: Log
   /** Unix ms. */
@@ -27,10 +34,14 @@ export async function createServices(settings: Settings): Promise<Services> {
     token: settings.redisToken,
     timeoutMs: REDIS_TIMEOUT_MS,
   })
+  const apiKeys = await importKeys(settings.apiKeys)
   return {
-    apiKeys: await importKeys(settings.apiKeys),
+    apiKeys,
+    signIn: createSignIn({ apiKeys, now }),
     redis,
     producer: createProducer({ redis, partitions, now }),
+    jobs: createJobs({ redis, partitions }),
+    sessions: createSessions({ redis, partitions }),
     partitions,
     log: logLine,
     now,

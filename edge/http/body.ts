@@ -3,6 +3,9 @@ import { Problem } from './problem.ts'
 /** Largest body that a post may have, in bytes. */
 export const MAX_BODY_BYTES = 10 * 1024 * 1024
 
+/** Largest form of the page, in bytes. */
+const MAX_FORM_BYTES = 1024 * 1024
+
 /** A request's body: its bytes and the JSON they are. */
 export interface JsonBody {
   bytes: Uint8Array<ArrayBuffer>
@@ -25,6 +28,15 @@ export async function readJson(request: Request, limit: number = MAX_BODY_BYTES)
     // The parser's own message quotes the body.
     throw new Problem('INVALID_JSON', { detail: 'the body must be JSON in UTF-8' })
   }
+}
+
+/** Reads the fields of a posted form. Throws {@link Problem}. */
+export async function readForm(request: Request, limit: number = MAX_FORM_BYTES): Promise<Record<string, string>> {
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+    throw new Problem('UNSUPPORTED_MEDIA_TYPE', { detail: 'send the form as application/x-www-form-urlencoded' })
+  }
+  return Object.fromEntries(new URLSearchParams(new TextDecoder().decode(await readBytes(request, limit))))
 }
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {

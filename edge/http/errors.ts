@@ -22,15 +22,13 @@ export function toProblem(error: unknown, log: Log, requestId: string | undefine
 
 function redisProblem(error: RedisError, log: Log, requestId: string | undefined): Problem {
   log('redis did not serve a request', { requestId, kind: error.kind, reply: error.reply })
-  switch (error.kind) {
-    case 'unauthorized':
-      return new Problem('MISCONFIGURED', { detail: 'UPSTASH_REDIS_REST_TOKEN is not accepted by Redis' })
-    case 'too_large':
-      return new Problem('BODY_TOO_LARGE', { detail: 'the Redis provider takes no request of this size' })
-    case 'unreachable':
-    case 'refused':
-      return new Problem('REDIS_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+  if (error.kind === 'unauthorized') {
+    return new Problem('MISCONFIGURED', { detail: 'UPSTASH_REDIS_REST_TOKEN is not accepted by Redis' })
   }
+  if (error.kind === 'too_large') {
+    return new Problem('BODY_TOO_LARGE', { detail: 'the Redis provider takes no request of this size' })
+  }
+  return new Problem('REDIS_UNAVAILABLE', { headers: { 'retry-after': '2' } })
 }
 
 /** The first frame of a defect's stack: a place in our code, unlike its message, which may quote a body. */

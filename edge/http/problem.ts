@@ -4,11 +4,13 @@ import { HTTP_STATUS, type HttpCode } from '../../shared/errors.ts'
 /** Most field errors that one problem lists. */
 const MAX_LISTED_ERRORS = 100
 
-const TITLES: Record<HttpCode, string> = {
+/** What each code means, in a few words. */
+export const TITLES: Record<HttpCode, string> = {
   INVALID_JSON: 'The body is not JSON',
   INVALID_REQUEST: 'The request does not fit the contract',
   IDEMPOTENCY_KEY_INVALID: 'The Idempotency-Key is malformed',
   UNAUTHORIZED: 'An API key is needed',
+  CROSS_SITE_REQUEST: 'The form was sent from another site',
   NOT_FOUND: 'There is nothing here',
   SESSION_NOT_FOUND: 'There is no such session',
   JOB_NOT_FOUND: 'There is no such job',

@@ -23,7 +23,7 @@ export interface Route {
   method: 'GET' | 'POST'
   path: string
   access: 'key' | 'page' | 'open'
-  handle(context: RouteContext, services: Services): Response | Promise<Response>
+  handle: (context: RouteContext, services: Services) => Response | Promise<Response>
 }
 
 /** Adds the routes, each behind the guard of its access, and answers 405 to other methods of their paths. */

@@ -29,17 +29,12 @@ export const postJobs: Route = {
 
 /** Throws the problem of a post that stored nothing. */
 export function idsOf(added: Added, partitions: number): string[] {
-  switch (added.outcome) {
-    case 'added':
-    case 'replayed':
-      return added.ids
-    case 'key_reused':
-      throw new Problem('IDEMPOTENCY_KEY_REUSED')
-    case 'partitions_differ': {
-      const detail = `PARTITIONS is ${partitions} here but ${added.recorded} in Redis: nobody would read these jobs`
-      throw new Problem('MISCONFIGURED', { detail })
-    }
+  if (added.outcome === 'key_reused') throw new Problem('IDEMPOTENCY_KEY_REUSED')
+  if (added.outcome === 'partitions_differ') {
+    const detail = `PARTITIONS is ${partitions} here but ${added.recorded} in Redis: nobody would read these jobs`
+    throw new Problem('MISCONFIGURED', { detail })
   }
+  return added.ids
 }
 
 function toAnswer({ name, sessionId }: NewJob, id: string, origin: string) {

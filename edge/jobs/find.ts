@@ -1,0 +1,110 @@
+import { JOB_CODES, type JobCode } from '../../shared/errors.ts'
+import { SESSION_ID } from '../../shared/jid.ts'
+import { keys } from '../../shared/keys.ts'
+import { partitionOf, QUEUE, queueOf } from '../../shared/partition.ts'
+import { jobResult, receipt, type JobResult } from '../../shared/receipt.ts'
+import { prepareScript, type RedisClient, type Reply, type Script } from '../redis/client.ts'
+import { toRecord } from '../redis/hash.ts'
+import { FIND_JOB } from './script.ts'
+
+/** Longest id that is looked for. Foreign producers choose their own. */
+const MAX_ID_LENGTH = 256
+
+/** How a job is doing, as the status API tells it. */
+export interface JobStatus {
+  id: string
+  name: string
+  sessionId: string
+  state: 'waiting' | 'active' | 'delayed' | 'completed' | 'failed'
+  /** Attempts that were made. */
+  attempts: number
+  result?: JobResult
+  /** Why it failed; of a job that is to run again, why the last attempt failed. */
+  error?: { code: JobCode; message: string }
+  /** Unix ms. */
+  finishedAt?: number
+}
+
+/** Looks jobs up. */
+export interface Jobs {
+  /** The job, when the session has it. Throws `RedisError`. */
+  find(sessionId: string, jobId: string): Promise<JobStatus | undefined>
+}
+
+/** What a lookup needs. */
+export interface JobsDeps {
+  redis: RedisClient
+  partitions: number
+}
+
+/**
+ * Makes the lookup. A job is sought in its session's queue, and then in the contract's: a foreign producer knows only
+ * that one, and its job is there until it is forwarded.
+ */
+export function createJobs({ redis, partitions }: JobsDeps): Jobs {
+  let script: Promise<Script> | undefined
+  return {
+    async find(sessionId, jobId) {
+      if (!SESSION_ID.test(sessionId) || jobId === '' || jobId.length > MAX_ID_LENGTH) return undefined
+      script ??= prepareScript(FIND_JOB)
+      const queues = [...new Set([queueOf(partitionOf(sessionId, partitions)), QUEUE])]
+      const reply = await redis.run(
+        await script,
+        queues.map(queue => keys.receipt(queue, jobId)),
+        [sessionId, jobId, ...queues.map(queue => `bull:${queue}:`)],
+      )
+      return readReply(reply, sessionId, jobId)
+    },
+  }
+}
+
+type Fields = (string | null)[]
+
+function readReply(reply: Reply, sessionId: string, id: string): JobStatus | undefined {
+  if (!Array.isArray(reply)) return undefined
+  const [kind, ...fields] = reply as Fields
+  return kind === 'RECEIPT' ? fromReceipt(fields, sessionId, id) : fromJob(fields, sessionId, id)
+}
+
+function fromReceipt(fields: Fields, sessionId: string, id: string): JobStatus {
+  const { name, state, attempts, result, code, message, finishedAt } = receipt.parse(toRecord(fields))
+  return {
+    id,
+    name,
+    sessionId,
+    state,
+    attempts,
+    ...(result !== undefined && { result }),
+    ...(code !== undefined && { error: { code, message: message ?? '' } }),
+    finishedAt,
+  }
+}
+
+function fromJob([state, name, attempts, reason, value, finishedOn]: Fields, sessionId: string, id: string): JobStatus {
+  const result = state === 'completed' && value ? readResult(value) : undefined
+  return {
+    id,
+    name: name ?? '',
+    sessionId,
+    state: state as JobStatus['state'],
+    attempts: Number(attempts ?? 0),
+    ...(result !== undefined && { result }),
+    ...(reason && state !== 'completed' && { error: readReason(reason) }),
+    ...(finishedOn && { finishedAt: Number(finishedOn) }),
+  }
+}
+
+function readResult(text: string): JobResult | undefined {
+  try {
+    return jobResult.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+/** Our worker writes `CODE: message`. Anything else was written by who knows whom, and is not repeated. */
+function readReason(text: string): { code: JobCode; message: string } {
+  const [, word, message] = /^([A-Z_]+)(?:: ?([^]*))?$/.exec(text) ?? []
+  const code = JOB_CODES.find(known => known === word)
+  return code === undefined ? { code: 'INTERNAL', message: 'the job failed' } : { code, message: message ?? '' }
+}
