@@ -53,9 +53,12 @@ describe('the cipher of credentials', () => {
     [randomBytes(31).toString('base64')],
     [`${key()}\n`],
     [randomBytes(32).toString('hex')],
-  ])('refuses %j as keys, without repeating them', (...keys) => {
+  ])('refuses %j as keys', (...keys) => {
     expect(() => createCipher(keys)).toThrow(CipherKeyError)
-    const [bad] = keys
-    if (bad) expect(() => createCipher(keys)).not.toThrow(bad)
+  })
+
+  it('does not repeat a bad key in its error', () => {
+    const bad = randomBytes(31).toString('base64')
+    expect(() => createCipher([bad])).not.toThrow(bad)
   })
 })

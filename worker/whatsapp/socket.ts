@@ -1,0 +1,210 @@
+import {
+  Browsers,
+  makeWASocket,
+  proto,
+  WA_CERT_DETAILS,
+  type AuthenticationCreds,
+  type GroupMetadata,
+  type SocketConfig,
+  type WASocket,
+  type WAVersion,
+} from '@whiskeysockets/baileys'
+import type { Logger } from 'pino'
+import type { Credentials } from '../credentials/store.ts'
+import type { GetMessage } from '../sessions/context.ts'
+import type { Fence } from '../types.ts'
+import { baileysLog } from './baileys-log.ts'
+import { readDisconnect, type Disconnect } from './disconnect.ts'
+import type { SocketCaches } from './expiring-cache.ts'
+import { guardSocket, type RawSocket } from './guard-socket.ts'
+import { silenceConsole } from './silence.ts'
+import { writeAhead } from './write-ahead.ts'
+
+/** How sockets of this process reach WhatsApp. */
+export interface SocketSettings {
+  /** Default: WhatsApp's own. */
+  url?: string
+  /** Of WhatsApp Web, when the one built into Baileys is refused (405). */
+  version?: WAVersion
+  /** The simulator's root key, 32 bytes. Honoured only with a loopback `url`. */
+  noiseRootKey?: Uint8Array
+  /** An undici dispatcher for media up and down, such as one that trusts the simulator's certificate. */
+  dispatcher?: unknown
+}
+
+/** Who a session is. */
+export interface Identity {
+  jid: string
+  lid?: string
+  pushName?: string
+}
+
+/** What happens to a socket. Nothing is called after `closed`, nor after `end` or `kill`. */
+export interface SocketListener {
+  /** A QR to scan; each replaces the one before. */
+  qr(text: string): void
+  /** The phone has accepted this device; WhatsApp closes with 515 next. */
+  paired(): void
+  opened(me: Identity): void
+  renamed(pushName: string): void
+  /** Called once, when the creds that were changed are stored. */
+  closed(end: Disconnect): void
+}
+
+/** What one socket is made of. */
+export interface SocketOptions {
+  creds: AuthenticationCreds
+  credentials: Credentials
+  fence: Fence
+  caches: SocketCaches
+  getMessage: GetMessage
+  groupMetadata: (jid: string) => Promise<GroupMetadata | undefined>
+  listener: SocketListener
+}
+
+/** A socket that is connecting or connected. */
+export interface LiveSocket {
+  sock: WASocket
+  /** Closes in order, within a second or so. Resolves when nothing of it is left. */
+  end(): Promise<void>
+  /** Cuts the connection at once. */
+  kill(): void
+  /** Unlinks this device from the account. Rejects when WhatsApp does not confirm in time. */
+  logout(timeoutMs: number): Promise<void>
+  /** Asks for a pairing code instead of the QR; `phoneNumber` is digits with country code. */
+  pairingCode(phoneNumber: string): Promise<string>
+}
+
+/** Opens sockets; the only maker of them. */
+export interface Sockets {
+  open(options: SocketOptions): LiveSocket
+}
+
+const { HistorySyncType } = proto.HistorySync
+
+/** What brings LID mappings, push names and the first app state; years of old messages are left on the phone. */
+const WANTED_HISTORY = new Set<unknown>([
+  HistorySyncType.INITIAL_BOOTSTRAP,
+  HistorySyncType.RECENT,
+  HistorySyncType.PUSH_NAME,
+  HistorySyncType.NON_BLOCKING_DATA,
+])
+
+/**
+ * Makes the maker of sockets. Takes the console away from libsignal first, which prints private keys on it.
+ * Faster curve operations for libsignal are installed before this module is loaded, or not at all: Baileys' modules
+ * bind libsignal's functions when they load.
+ */
+export function createSockets(settings: SocketSettings, log: Logger): Sockets {
+  silenceConsole(log)
+  if (settings.noiseRootKey !== undefined && isLoopback(settings.url)) {
+    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(settings.noiseRootKey)
+  }
+  return { open: options => openSocket(settings, log, options) }
+}
+
+function openSocket(settings: SocketSettings, log: Logger, options: SocketOptions): LiveSocket {
+  const { creds, credentials, listener } = options
+  let quiet = false
+  let saving: Promise<void> = Promise.resolve()
+
+  const sock = makeWASocket({
+    ...configOf(settings, options),
+    logger: baileysLog(log),
+    makeSignalRepository: writeAhead({ store: credentials, onUnstored }),
+  })
+  const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence)
+
+  function onUnstored(error: unknown): void {
+    log.warn(
+      { error: error instanceof Error ? error.name : 'unknown' },
+      'a socket ends because its keys cannot be stored',
+    )
+    void sock.end(error instanceof Error ? error : undefined)
+  }
+
+  sock.ev.on('creds.update', update => {
+    // Until the phone has accepted us there is nothing worth keeping: a new attempt has new keys.
+    if (creds.account === undefined) return
+    saving = credentials.saveCreds(creds)
+    saving.catch(onUnstored)
+    if (!quiet && update.me?.name !== undefined) listener.renamed(update.me.name)
+  })
+
+  sock.ev.on('connection.update', update => {
+    if (quiet) return
+    if (update.qr !== undefined) listener.qr(update.qr)
+    if (update.isNewLogin === true) listener.paired()
+    if (update.connection === 'open') listener.opened(identityOf(creds))
+    if (update.connection === 'close') {
+      quiet = true
+      const end = readDisconnect(update.lastDisconnect?.error)
+      // A reconnect reads what this socket has learnt, so that must be stored first.
+      void saving.catch(() => undefined).then(() => listener.closed(end))
+    }
+  })
+
+  return {
+    sock,
+    async end() {
+      quiet = true
+      await sock.end(undefined)
+      await saving.catch(() => undefined)
+    },
+    kill() {
+      quiet = true
+      kill()
+      void sock.end(undefined)
+    },
+    async logout(timeoutMs) {
+      const jid = creds.me?.id
+      if (jid === undefined) return
+      const companion = { tag: 'remove-companion-device', attrs: { jid, reason: 'user_initiated' } }
+      const attrs = { to: 's.whatsapp.net', type: 'set', xmlns: 'md', id: sock.generateMessageTag() }
+      // Baileys' own logout() does not wait for the answer, and closes before the request may have left.
+      const answer: unknown = await sock.query({ tag: 'iq', attrs, content: [companion] }, timeoutMs)
+      if (answer === undefined) throw new Error('WhatsApp did not confirm the logout in time')
+    },
+    pairingCode: phoneNumber => sock.requestPairingCode(phoneNumber),
+  }
+}
+
+function configOf(
+  settings: SocketSettings,
+  options: SocketOptions,
+): Partial<SocketConfig> & Pick<SocketConfig, 'auth'> {
+  const { url, version, dispatcher } = settings
+  const { caches } = options
+  return {
+    auth: { creds: options.creds, keys: options.credentials },
+    // WhatsApp checks the name that goes with a pairing code against the browsers it knows.
+    browser: Browsers.ubuntu('Chrome'),
+    markOnlineOnConnect: false,
+    syncFullHistory: false,
+    shouldSyncHistoryMessage: ({ syncType }) => WANTED_HISTORY.has(syncType),
+    getMessage: options.getMessage,
+    cachedGroupMetadata: options.groupMetadata,
+    msgRetryCounterCache: caches.retries,
+    userDevicesCache: caches.userDevices,
+    placeholderResendCache: caches.placeholders,
+    callOfferCache: caches.calls,
+    // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.
+    transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
+    ...(url !== undefined && { waWebSocketUrl: url }),
+    ...(version !== undefined && { version }),
+    ...(dispatcher !== undefined && { fetchAgent: dispatcher as never, options: { dispatcher } as RequestInit }),
+  }
+}
+
+function identityOf({ me }: AuthenticationCreds): Identity {
+  return {
+    jid: me?.id ?? '',
+    ...(me?.lid !== undefined && { lid: me.lid }),
+    ...(me?.name !== undefined && { pushName: me.name }),
+  }
+}
+
+function isLoopback(url: string | undefined): boolean {
+  if (url === undefined) return false
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)
+}

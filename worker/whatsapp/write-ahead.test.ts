@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto'
+import {
+  addTransactionCapability,
+  DEFAULT_CONNECTION_CONFIG,
+  generateSignalPubKey,
+  initAuthCreds,
+  type AuthenticationCreds,
+  type SignalKeyStore,
+} from '@whiskeysockets/baileys'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
+import { keys } from '../../shared/keys.ts'
+import { createCipher } from '../credentials/cipher.ts'
+import { openCredentials } from '../credentials/store.ts'
+import type { Fence } from '../types.ts'
+import { baileysLog } from './baileys-log.ts'
+import { silenceConsole } from './silence.ts'
+import { writeAhead } from './write-ahead.ts'
+
+const sessionId = 'user-123'
+const cipher = createCipher([randomBytes(32).toString('base64')])
+const fence: Fence = { partition: 0, epoch: 1, token: 'w:1', valid: () => true, signal: new AbortController().signal }
+const quiet = pino({ level: 'silent' })
+const log = baileysLog(quiet)
+const group = '1234567890@g.us'
+const aliceJid = '6281:1@s.whatsapp.net'
+const bobJid = '6282@s.whatsapp.net'
+
+let server: RunningRedis
+let redis: Redis
+
+let restoreConsole: () => void
+
+beforeAll(async () => {
+  restoreConsole = silenceConsole(quiet)
+  server = await startRedis()
+  redis = new Redis(server.url)
+})
+afterAll(async () => {
+  restoreConsole()
+  redis.disconnect()
+  await server.close()
+})
+beforeEach(async () => {
+  await redis.flushall()
+  await redis.set(keys.lease(0), fence.token)
+})
+
+const transactions = { maxCommitRetries: 1, delayBetweenTriesMs: 1 }
+const bare = DEFAULT_CONNECTION_CONFIG.makeSignalRepository
+const noLids = async () => []
+
+/** A worker's view of Alice: as after each start, nothing is in memory. */
+function alice(creds: AuthenticationCreds, make = aheadOf) {
+  const store = openCredentials({ redis, fence, cipher }, sessionId)
+  const signalKeys = addTransactionCapability(store, log, transactions)
+  return { store, signalKeys, signal: make(store)({ creds, keys: signalKeys }, log, noLids) }
+}
+
+function aheadOf(store: SignalKeyStore) {
+  return writeAhead({ store, onUnstored: () => undefined })
+}
+
+function bob() {
+  const creds = initAuthCreds()
+  const preKey = initAuthCreds().signedIdentityKey
+  const values = new Map<string, unknown>([['pre-key:1', preKey]])
+  const signalKeys: SignalKeyStore = {
+    get: (type, ids) => Object.fromEntries(ids.map(id => [id, values.get(`${type}:${id}`)])) as never,
+    set: mutations => {
+      for (const [type, data] of Object.entries(mutations)) {
+        for (const [id, value] of Object.entries(data ?? {})) values.set(`${type}:${id}`, value ?? undefined)
+      }
+    },
+  }
+  const signal = bare({ creds, keys: addTransactionCapability(signalKeys, log, transactions) }, log, noLids)
+  const bundle = {
+    registrationId: creds.registrationId,
+    identityKey: generateSignalPubKey(creds.signedIdentityKey.public),
+    signedPreKey: {
+      keyId: creds.signedPreKey.keyId,
+      publicKey: generateSignalPubKey(creds.signedPreKey.keyPair.public),
+      signature: creds.signedPreKey.signature,
+    },
+    preKey: { keyId: 1, publicKey: generateSignalPubKey(preKey.public) },
+  }
+  return { signal, bundle }
+}
+
+const crash = new Error('killed')
+
+/** A send as Baileys does it, killed after the bytes went out and before its commit. */
+async function sendAndDie<T>(self: ReturnType<typeof alice>, encrypt: () => Promise<T>): Promise<T> {
+  let sent: T | undefined
+  const send = self.signalKeys.transaction(async () => {
+    sent = await encrypt()
+    throw crash
+  }, aliceJid)
+  await expect(send).rejects.toBe(crash)
+  return sent as T
+}
+
+const text = (value: Uint8Array) => Buffer.from(value).toString()
+
+async function twoTexts(make?: typeof aheadOf): Promise<string[]> {
+  const creds = initAuthCreds()
+  const friend = bob()
+  await alice(creds).signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  const read: string[] = []
+  for (const body of ['one', 'two']) {
+    const self = alice(creds, make)
+    const { type, ciphertext } = await sendAndDie(self, () =>
+      self.signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) }),
+    )
+    read.push(text(await friend.signal.decryptMessage({ jid: aliceJid, type, ciphertext })))
+  }
+  return read
+}
+
+/** Two texts out, the first while a decryption from the same contact is between its reading and its commit. */
+async function crossing(make?: typeof aheadOf): Promise<string[]> {
+  const creds = initAuthCreds()
+  const friend = bob()
+  const self = alice(creds, make)
+  const toBob = async (body: string) => self.signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) })
+  const atBob = async ({ type, ciphertext }: Awaited<ReturnType<typeof toBob>>) =>
+    text(await friend.signal.decryptMessage({ jid: aliceJid, type, ciphertext }))
+  const toAlice = async () => friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
+  const atAlice = async ({ type, ciphertext }: Awaited<ReturnType<typeof toBob>>) =>
+    self.signal.decryptMessage({ jid: bobJid, type, ciphertext })
+
+  await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  await atBob(await toBob('zero'))
+  await atAlice(await toAlice())
+  const late = await toAlice()
+
+  const [started, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const decryption = self.signalKeys.transaction(async () => {
+    await self.signal.validateSession(bobJid)
+    started.resolve()
+    await gate.promise
+    await atAlice(late)
+  }, bobJid)
+  await started.promise
+  const first = await self.signalKeys.transaction(() => toBob('one'), aliceJid)
+  gate.resolve()
+  await decryption
+  const second = await toBob('two')
+  return [await atBob(first), await atBob(second)]
+}
+
+describe('Signal state written ahead', () => {
+  it('never uses a counter twice, though each worker died before its commit', async () => {
+    expect(await twoTexts()).toEqual(['one', 'two'])
+  })
+
+  it('is what prevents it: bare Baileys uses the counter again', async () => {
+    await expect(twoTexts(() => bare)).rejects.toThrow('Key used already')
+  })
+
+  it('goes on with the sender key of a group in the same way, and keeps no keys that nobody needs', async () => {
+    const creds = initAuthCreds()
+    const friend = bob()
+    const read: string[] = []
+    for (const body of ['one', 'two', 'three', 'four']) {
+      const self = alice(creds)
+      const data = Buffer.from(body)
+      const { ciphertext, senderKeyDistributionMessage } = await sendAndDie(self, () =>
+        self.signal.encryptGroupMessage({ group, meId: aliceJid, data }),
+      )
+      if (read.length === 0) {
+        const item = { groupId: group, axolotlSenderKeyDistributionMessage: senderKeyDistributionMessage }
+        await friend.signal.processSenderKeyDistributionMessage({ item, authorJid: aliceJid })
+      }
+      read.push(text(await friend.signal.decryptGroupMessage({ group, authorJid: aliceJid, msg: ciphertext })))
+    }
+    expect(read).toEqual(['one', 'two', 'three', 'four'])
+    const id = `${group}::6281::1`
+    const { [id]: record } = await alice(creds).store.get('sender-key', [id])
+    expect(JSON.parse(text(record ?? Buffer.from('[]')))).toMatchObject([{ senderMessageKeys: [] }])
+  })
+
+  it('stores the records of one message to many devices in one call, and commits no more of them', async () => {
+    const creds = initAuthCreds()
+    const self = alice(creds)
+    const jids = Array.from({ length: 20 }, (_, i) => `62${80 + i}@s.whatsapp.net`)
+    for (const jid of jids) await self.signal.injectE2ESession({ jid, session: bob().bundle })
+    const calls = vi.spyOn(redis, 'evalsha')
+    await self.signalKeys.transaction(async () => {
+      await Promise.all(jids.map(jid => self.signal.encryptMessage({ jid, data: Buffer.from('hi') })))
+    }, aliceJid)
+    expect(calls).toHaveBeenCalledTimes(1)
+    calls.mockRestore()
+  })
+
+  it('lets no decryption that read early set a record back', async () => {
+    expect(await crossing()).toEqual(['one', 'two'])
+    await expect(crossing(() => bare)).rejects.toThrow('No matching sessions')
+  })
+
+  it('gives out no ciphertext and says so when the record cannot be stored', async () => {
+    const creds = initAuthCreds()
+    const friend = bob()
+    const onUnstored = vi.fn<(error: unknown) => void>()
+    const self = alice(creds, store => writeAhead({ store, onUnstored }))
+    await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+    await redis.set(keys.lease(0), 'other:2')
+    await expect(self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') })).rejects.toThrow(/lease/)
+    expect(onUnstored).toHaveBeenCalledTimes(1)
+  })
+})
