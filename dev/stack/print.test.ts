@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { exampleCurl, formatLine, formatQr } from './print.ts'
+
+it('puts a structured log line into words', () => {
+  const line = JSON.stringify({
+    level: 40,
+    time: 1,
+    pid: 2,
+    hostname: 'h',
+    msg: 'session closed',
+    session: 'demo',
+    n: 3,
+  })
+  expect(formatLine('worker', line)).toBe('worker   | warn session closed session=demo n=3')
+})
+
+it('shows any other line as it is, without what would drive the terminal', () => {
+  expect(formatLine('edge', '{"broken": \u001b[2J')).toBe('edge     | {"broken": ·[2J')
+})
+
+it('offers a curl whose body is the batch', () => {
+  const curl = exampleCurl({ edge: 'http://127.0.0.1:1', apiKey: 'k' })
+  const body = JSON.parse(/-d '(.*)'$/s.exec(curl)?.[1] ?? '') as { jobs: { name: string }[] }
+  expect(body.jobs.map(job => job.name)).toEqual(['START_SESSION', 'SEND_TEXT'])
+})
+
+it('draws a QR', () => {
+  const drawn = formatQr({ sessionId: 'demo', text: '2@abc' })
+  expect(drawn).toContain('session demo')
+  expect(drawn.split('\n').filter(line => /[▀▄█]/.test(line)).length).toBeGreaterThan(10)
+})

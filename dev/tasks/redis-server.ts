@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+const APT_TIMEOUT_MS = 120_000
+
+/**
+ * Sees to a redis-server for the tests: installs Debian's with apt when there is none and we are root. Says what it
+ * does. Without one, the embedded Redis serves.
+ */
+export function ensureRedisServer(say: (line: string) => void): void {
+  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0) return
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    say('no redis-server on PATH: the embedded Redis serves, which is slower')
+    return
+  }
+  say('no redis-server on PATH: installing it with apt-get (as root)')
+  const installed = apt('install') || (apt('update') && apt('install'))
+  if (!installed) say('apt-get could not install redis-server: the embedded Redis serves, which is slower')
+}
+
+function apt(action: 'install' | 'update'): boolean {
+  const retries = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=20']
+  const what = action === 'install' ? ['install', '--yes', '--no-install-recommends', 'redis-server'] : ['update']
+  const { status } = spawnSync('apt-get', ['-qq', ...retries, ...what], {
+    // In runlevel 1 the package starts no service: the tests start their own, and leave nothing running.
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+    timeout: APT_TIMEOUT_MS,
+  })
+  return status === 0
+}
