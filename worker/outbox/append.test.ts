@@ -120,7 +120,7 @@ describe('append', () => {
   })
 
   test('waits while Redis is away, and keeps the order', async () => {
-    server.redis.disconnect()
+    await server.cut()
     const first = outbox.append(fence, message('a', '1'))
     const second = outbox.append(fence, message('a', '2'))
     await server.redis.connect()
@@ -137,7 +137,7 @@ describe('append', () => {
   })
 
   test('gives up waiting when the lease is gone', async () => {
-    server.redis.disconnect()
+    await server.cut()
     const done = outbox.append(fence, message('a', '1'))
     fence.abort()
     await expect(done).rejects.toBeInstanceOf(FencedError)

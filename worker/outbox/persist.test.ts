@@ -36,7 +36,7 @@ test.each([
 })
 
 test('repeats after a broken connection', async () => {
-  server.redis.disconnect()
+  await server.cut()
   const done = persist(async () => server.redis.eval(`return 'ok'`, 0), fence, log)
   await server.redis.connect()
   expect(await done).toBe('ok')
@@ -51,7 +51,7 @@ test('does not repeat a mistake', async () => {
 test('does not repeat after the lease is lost, nor start then', async () => {
   const fenced = async () => Promise.reject(new FencedError(0))
   await expect(persist(fenced, fence, log)).rejects.toBeInstanceOf(FencedError)
-  const write = refusing('LOADING', 1000)
+  const write = refusing('LOADING still', 1000)
   const done = persist(write, fence, log)
   fence.abort()
   await expect(done).rejects.toBeInstanceOf(FencedError)

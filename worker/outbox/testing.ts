@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import type { WebhookEvent } from '../../shared/events.ts'
@@ -38,6 +39,12 @@ export function testRedis(server: { url: string; close(): Promise<void> }) {
       const controller = new AbortController()
       await redis.set(keys.lease(partition), token)
       return { partition, epoch, token, signal: controller.signal, valid: () => true, abort: () => controller.abort() }
+    },
+    /** Ends the connection until `redis.connect()`. */
+    async cut(): Promise<void> {
+      const ended = once(redis, 'end')
+      redis.disconnect()
+      await ended
     },
     async close(): Promise<void> {
       redis.disconnect()
