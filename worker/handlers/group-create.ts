@@ -1,0 +1,74 @@
+import { getBinaryNodeChild, jidEncode, type GroupMetadata, type WASocket } from '@whiskeysockets/baileys'
+import type { JobResult } from '../../shared/receipt.ts'
+import type { Handler } from '../sessions/context.ts'
+import { JobFailure } from '../types.ts'
+import { socketClosed, toFailure } from '../whatsapp/failures.ts'
+import { messageIdOf } from '../whatsapp/message-id.ts'
+import { answeredBy, resultsOf } from '../whatsapp/participants.ts'
+
+/** How far WhatsApp's clock may be behind ours, in seconds. */
+const CLOCK_SKEW_SECONDS = 60
+
+/**
+ * GROUP_CREATE. WhatsApp makes a group at each request, so the intent is kept before the first one, and a run that
+ * finds it looks for a group that we made with this subject since the job was added. What remains: of two jobs of one
+ * session with the same subject, one that crashed before its request takes the other's group for its own.
+ */
+export const groupCreate: Handler<'GROUP_CREATE'> = async (context, job, signal) => {
+  const { sock, sent, fence, sessionId } = context
+  const { subject, participants } = job.data
+  const intent = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
+  try {
+    if ((await sent.get(sessionId, intent)) !== undefined) {
+      const first = await findCreated(sock, subject, job.createdAt)
+      if (first !== undefined) return { groupJid: first.id, participants: joined(participants, first) }
+    }
+    await sent.keep(fence, sessionId, intent, { groupInviteMessage: { groupName: subject } })
+    if (signal.aborted || !fence.valid()) throw socketClosed()
+    return await create(sock, intent, subject, participants)
+  } catch (error) {
+    throw signal.aborted ? socketClosed() : toFailure(error)
+  }
+}
+
+/** Baileys' own `groupCreate` drops the errors of participants that could not be added. */
+async function create(sock: WASocket, key: string, subject: string, participants: string[]): Promise<JobResult> {
+  const answer = await sock.query({
+    tag: 'iq',
+    attrs: { type: 'set', xmlns: 'w:g2', to: '@g.us' },
+    content: [
+      {
+        tag: 'create',
+        attrs: { subject, key },
+        content: participants.map(jid => ({ tag: 'participant', attrs: { jid } })),
+      },
+    ],
+  })
+  const group = getBinaryNodeChild(answer, 'group')
+  const id = group?.attrs['id']
+  if (id === undefined) throw new JobFailure('INTERNAL', 'WhatsApp answered without a group', 'backoff')
+  const groupJid = id.includes('@') ? id : jidEncode(id, 'g.us')
+  return { groupJid, participants: resultsOf(participants, answeredBy(group)) }
+}
+
+async function findCreated(sock: WASocket, subject: string, createdAt: number): Promise<GroupMetadata | undefined> {
+  const since = Math.floor(createdAt / 1000) - CLOCK_SKEW_SECONDS
+  const mine = new Set([userOf(sock.user?.id), userOf(sock.user?.lid)])
+  const groups = Object.values(await sock.groupFetchAllParticipating())
+  return groups
+    .filter(group => group.subject === subject && (group.creation ?? 0) >= since)
+    .filter(({ owner, ownerPn }) => [owner, ownerPn].some(jid => jid !== undefined && mine.has(userOf(jid))))
+    .sort((a, b) => (a.creation ?? 0) - (b.creation ?? 0))[0]
+}
+
+function userOf(jid: string | undefined): string | undefined {
+  return jid?.replace(/[:@].*$/, '')
+}
+
+/** Who is in the group now; of the others it is not known what WhatsApp said. */
+function joined(asked: string[], { participants }: GroupMetadata) {
+  return resultsOf(
+    asked,
+    participants.map(({ id, phoneNumber, lid }) => ({ jid: lid ?? id, phoneNumber: phoneNumber ?? id, status: '200' })),
+  )
+}

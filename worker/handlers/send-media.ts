@@ -1,0 +1,35 @@
+import { generateWAMessageContent, type proto } from '@whiskeysockets/baileys'
+import type { FetchOptions } from '../net/fetch-media.ts'
+import type { Handler, SendContext } from '../sessions/context.ts'
+import { JobFailure, type Job } from '../types.ts'
+import { contentOptions } from '../whatsapp/content-options.ts'
+import { dropEmptyThumbnail, mediaContent } from '../whatsapp/media/content.ts'
+import { mediaFile } from '../whatsapp/media/file.ts'
+import { sendFor } from '../whatsapp/send.ts'
+
+/** SEND_MEDIA: image, video, audio, document or sticker, from a URL, base64 or a data URI. */
+export function createSendMedia(fetching: FetchOptions): Handler<'SEND_MEDIA'> {
+  return async (context, job, signal) => {
+    const build = async () => buildMedia(context, job, fetching, signal)
+    return sendFor(context, job, { to: job.data.to, build, costly: true }, signal)
+  }
+}
+
+async function buildMedia(
+  context: SendContext,
+  { data }: Job<'SEND_MEDIA'>,
+  fetching: FetchOptions,
+  signal: AbortSignal,
+): Promise<proto.IMessage> {
+  await using file = await mediaFile(data.media, fetching, signal)
+  const content = await mediaContent(data, file)
+  const message = await generateWAMessageContent(content, contentOptions(context, data.to)).catch((error: unknown) => {
+    if (signal.aborted || error instanceof JobFailure) throw error
+    const reason = error instanceof Error ? error.message : 'unknown'
+    context.core.log.warn({ sessionId: context.sessionId, reason }, 'media upload failed')
+    throw new JobFailure('INTERNAL', 'the upload to WhatsApp failed', 'backoff')
+  })
+  dropEmptyThumbnail(message.imageMessage)
+  dropEmptyThumbnail(message.videoMessage)
+  return message
+}

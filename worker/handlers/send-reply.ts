@@ -1,0 +1,18 @@
+import { generateWAMessageContent } from '@whiskeysockets/baileys'
+import type { Handler } from '../sessions/context.ts'
+import { contentOptions } from '../whatsapp/content-options.ts'
+import { quote } from '../whatsapp/quoted.ts'
+import { sendFor } from '../whatsapp/send.ts'
+
+/** SEND_REPLY: a text that quotes a message. */
+export const sendReply: Handler<'SEND_REPLY'> = async (context, job, signal) => {
+  const { to, text, quoted } = job.data
+  const { sock, sent, sessionId } = context
+  const build = async () => {
+    const ours = quoted.key.fromMe === true ? await sent.get(sessionId, quoted.key.id) : undefined
+    const me = (to.endsWith('@lid') ? sock.user?.lid : undefined) ?? sock.user?.id ?? ''
+    const contextInfo = quote(quoted, { to, me, ours })
+    return generateWAMessageContent({ text, contextInfo }, contentOptions(context, to))
+  }
+  return sendFor(context, job, { to, build }, signal)
+}

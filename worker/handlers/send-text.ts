@@ -1,0 +1,11 @@
+import { generateWAMessageContent } from '@whiskeysockets/baileys'
+import type { Handler } from '../sessions/context.ts'
+import { contentOptions } from '../whatsapp/content-options.ts'
+import { sendFor } from '../whatsapp/send.ts'
+
+/** SEND_TEXT: a text, with the people it mentions. No link preview is made: that would fetch URLs from texts. */
+export const sendText: Handler<'SEND_TEXT'> = async (context, job, signal) => {
+  const { to, text, mentions = [] } = job.data
+  const build = async () => generateWAMessageContent({ text, mentions }, contentOptions(context, to))
+  return sendFor(context, job, { to, build }, signal)
+}

@@ -1,0 +1,69 @@
+import { isJidGroup, isJidStatusBroadcast, type BinaryNode, type proto } from '@whiskeysockets/baileys'
+import type { JobResult } from '../../shared/receipt.ts'
+import type { SendContext } from '../sessions/context.ts'
+import { JobFailure, type Job } from '../types.ts'
+import { serverCodeOf, socketClosed, toFailure } from './failures.ts'
+import { messageIdOf } from './message-id.ts'
+import { findRecipient } from './recipient.ts'
+
+/** A message to be. */
+export interface Outgoing {
+  /** A complete jid. */
+  to: string
+  build(): Promise<proto.IMessage> | proto.IMessage
+  /** Whether to look for the content of an earlier run before building: an upload costs more than the look. */
+  costly?: boolean
+  /** Stanza children beside the message. */
+  nodes?: BinaryNode[]
+}
+
+/**
+ * Sends one message for a job and resolves when WhatsApp's server has acked it. The content is kept before anything is
+ * written, and a run after a crash or a lost ack sends that very content under the same id: to WhatsApp both are one
+ * message. Throws `JobFailure`.
+ */
+export async function sendFor(
+  context: SendContext,
+  job: Job,
+  outgoing: Outgoing,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const { sock, sent, fence, sessionId, acks } = context
+  const messageId = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
+  try {
+    const to = await findRecipient(sock, outgoing.to)
+    const earlier = outgoing.costly === true ? await sent.get(sessionId, messageId) : undefined
+    const message = earlier ?? (await sent.keep(fence, sessionId, messageId, await outgoing.build()))
+    // From here on bytes go out: a worker that froze past its lease must find out now.
+    if (signal.aborted || !fence.valid()) throw socketClosed()
+    const ack = acks.expect(messageId)
+    try {
+      await sock.relayMessage(to, message, {
+        messageId,
+        ...(outgoing.nodes && { additionalNodes: outgoing.nodes }),
+        ...(isJidStatusBroadcast(to) && { statusJidList: ownJids(context) }),
+      })
+      await ack.wait()
+    } finally {
+      ack.drop()
+    }
+    return { key: { remoteJid: to, fromMe: true, id: messageId } }
+  } catch (error) {
+    throw explain(error, outgoing.to, signal)
+  }
+}
+
+/** A status goes to the devices that are named; no list of contacts is kept, so it is our own that show it. */
+function ownJids({ sock }: SendContext): string[] {
+  const id = sock.user?.id
+  return id === undefined ? [] : [id.replace(/:\d+@/, '@')]
+}
+
+function explain(error: unknown, to: string, signal: AbortSignal): unknown {
+  if (signal.aborted) return socketClosed()
+  const code = serverCodeOf(error)
+  if (isJidGroup(to) === true && (code === '401' || code === '403' || code === '404')) {
+    return new JobFailure('NOT_IN_GROUP', `the session is not in ${to} (${code})`)
+  }
+  return toFailure(error)
+}
