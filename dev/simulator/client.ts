@@ -1,5 +1,7 @@
 import type { ArmedFault, Fault } from './faults.ts'
+import type { MemberAction } from './group-changes.ts'
 import type { JournalEntry, JournalKind } from './journal.ts'
+import type { MediaKind } from './media-check.ts'
 import type { Linked } from './pairing.ts'
 import type { Received } from './received.ts'
 import type { Settings } from './settings.ts'
@@ -97,6 +99,19 @@ export function createSimulatorClient(controlUrl: string) {
       message: Readonly<Record<string, unknown>>,
       options: { id?: string } = {},
     ) => call<{ id: string }>('POST', '/send', { from, to, message, ...options }),
+    /** Has `from` send a file; `data` are its plain bytes. */
+    sendMedia: (from: string, to: string, file: MediaFile) =>
+      call<{ id: string }>('POST', '/send-media', {
+        from,
+        to,
+        ...file,
+        data: Buffer.from(file.data).toString('base64'),
+      }),
+    createGroup: (creator: string, subject: string, members: string[]) =>
+      call<GroupView>('POST', '/groups', { creator, subject, members }),
+    groups: () => call<{ groups: GroupView[] }>('GET', '/groups'),
+    changeMembers: (group: string, action: MemberAction, phones: string[], by?: string) =>
+      call<{ results: { phone: string; status: string }[] }>('POST', '/groups/members', { group, action, phones, by }),
     fault: (fault: Fault) => call<ArmedFault>('POST', '/faults', fault),
     faults: () => call<{ faults: ArmedFault[] }>('GET', '/faults'),
     clearFaults: () => call('DELETE', '/faults'),
@@ -130,4 +145,24 @@ export type ConnectionView = {
   readonly openedAt: number
   readonly phone?: string
   readonly device?: number
+}
+
+/** A file for `sendMedia`. */
+export type MediaFile = {
+  readonly kind: MediaKind
+  readonly data: Uint8Array
+  readonly mimetype: string
+  readonly caption?: string
+  readonly fileName?: string
+  readonly ptt?: boolean
+}
+
+export type GroupView = {
+  readonly jid: string
+  readonly subject: string
+  readonly description?: string
+  readonly inviteCode: string
+  readonly announcement: boolean
+  readonly locked: boolean
+  readonly members: readonly { readonly phone: string; readonly jid: string; readonly rank?: 'superadmin' | 'admin' }[]
 }

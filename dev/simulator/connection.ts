@@ -21,7 +21,7 @@ export type Connection = {
   /** Reads nothing and writes nothing any more, as a dead network path does. */
   frozen: boolean
   send(stanza: BinaryNode): void
-  /** Sends `stanza`, then closes. */
+  /** Sends `stanza`, then closes. What the client still sends is logged as late and has no effect. */
   finish(stanza?: BinaryNode): void
   /** Resets the TCP connection. */
   cut(): void
@@ -32,6 +32,8 @@ export type ConnectionEvents = {
   opened(connection: Connection): void
   hello(connection: Connection, payload: proto.ClientPayload, clientStatic: Buffer): void
   stanza(connection: Connection, stanza: BinaryNode): void
+  /** A stanza that came after the server had ended the stream. */
+  late(connection: Connection, stanza: BinaryNode): void
   closed(connection: Connection): void
 }
 
@@ -41,6 +43,7 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   let noise: NoiseServer | undefined
   let transport: Transport | undefined
   let work = Promise.resolve()
+  let finished = false
 
   const connection: Connection = {
     number,
@@ -54,6 +57,8 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
       socket.send(frameOf(transport.encrypt(encodeBinaryNode(stanza))))
     },
     finish(stanza) {
+      if (finished) return
+      finished = true
       if (stanza) connection.send(stanza)
       if (stanza?.tag === 'stream:error') connection.send(node('xmlstreamend'))
       socket.close()
@@ -64,7 +69,9 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   const read = async (frame: Buffer): Promise<void> => {
     if (connection.frozen || connection.state === 'closed') return
     if (transport) {
-      events.stanza(connection, await decode(transport.decrypt(frame)))
+      const stanza = await decode(transport.decrypt(frame))
+      if (finished) events.late(connection, stanza)
+      else events.stanza(connection, stanza)
     } else if (!noise) {
       noise = createNoiseServer(context.noise, reader.intro ?? Buffer.alloc(0))
       socket.send(frameOf(noise.hello(frame)))

@@ -8,7 +8,7 @@ import { memberKey, type Group } from './groups.ts'
 import { childrenOf, node, seconds } from './nodes.ts'
 import { openByMembers, openByPhone, passedOn, type Opening } from './opening.ts'
 import { addressedParts, withIdentity, type Routed } from './routing.ts'
-import { addressOf, lidJid, pnJid, type Account, type Device } from './world.ts'
+import { lidJid, pnJid, type Account, type Device } from './world.ts'
 
 /** Routes a message of a client to a group or to its status list. */
 export function routeToGroup(context: Context, device: Device, stanza: BinaryNode, to: string): Routed {
@@ -100,9 +100,4 @@ export function sendToGroup(context: Context, group: Group, send: MemberSend): {
     }
   }
   return { id }
-}
-
-/** A client that asked a member for a retry has lost its sender key: the next message brings it again. */
-export function forgetGiven(group: Group, member: Account, device: Device): void {
-  group.senderKeys.get(member)?.given.delete(addressOf(device.account, device.number))
 }

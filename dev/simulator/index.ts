@@ -17,7 +17,7 @@ import { createRing } from './ring.ts'
 import { createSenderKeyStore } from './sender-key-store.ts'
 import { createSentStore } from './sent.ts'
 import { settingsSchema, type Settings } from './settings.ts'
-import { handleStanza } from './stanzas.ts'
+import { frameLine, handleStanza } from './stanzas.ts'
 import { createWorld } from './world.ts'
 
 /** All optional: ports of 0 are free ones, everything listens on 127.0.0.1. */
@@ -110,6 +110,7 @@ function connectionEvents(context: Context): ConnectionEvents {
       else register(context, connection, payload, key)
     },
     stanza: (connection, stanza) => handleStanza(context, connection, stanza),
+    late: (connection, stanza) => void context.journal.log('late', frameLine(connection, stanza)),
     closed(connection) {
       const { device, number } = connection
       context.connections.delete(number)

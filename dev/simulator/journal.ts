@@ -13,6 +13,8 @@ export type JournalKind =
   | 'refused'
   | 'logout'
   | 'frame'
+  /** A frame that came after the server had ended the stream: it had no effect. */
+  | 'late'
   | 'ack'
   | 'fault'
   | 'unknown'

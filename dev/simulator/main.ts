@@ -24,7 +24,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 
 function portOf(name: keyof typeof values): number {
   const port = Number(values[name])
-  if (Number.isInteger(port) && port >= 0 && port < 65_536) return port
-  process.stderr.write(`--${name}: ${values[name]} is not a port\n`)
-  process.exit(2)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    process.stderr.write(`--${name}: ${values[name]} is not a port\n`)
+    process.exit(2)
+  }
+  return port
 }

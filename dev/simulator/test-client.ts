@@ -15,6 +15,7 @@ import {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import type { SocketConfig } from '@whiskeysockets/baileys'
+import type { SimulatorClient } from './client.ts'
 
 /** An unmodified Baileys client with its keys in memory, that reconnects only when told to. */
 export type TestClient = {
@@ -146,3 +147,13 @@ export async function textArrived(client: TestClient, text: string): Promise<{ t
 }
 
 export const MessageStatus = proto.WebMessageInfo.Status
+
+/** Links a client by QR and opens it; resolves with its number. */
+export async function linkByQr(client: TestClient, control: SimulatorClient, phone?: string): Promise<string> {
+  client.connect()
+  const linked = await control.scan(await client.on('connection.update', update => update.qr), phone)
+  if ((await closed(client)) !== 515) throw new Error('client was not asked to restart')
+  client.connect()
+  await opened(client)
+  return linked.phone
+}

@@ -25,8 +25,8 @@ const extension = (oid: string, critical: boolean, value: Uint8Array): Buffer =>
   sequence(oid, ...(critical ? ['0101ff'] : []), der(0x04, value))
 
 function time(ms: number): Buffer {
-  const text = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14)
-  return der(0x18, Buffer.from(`${text}Z`))
+  const text = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(2, 14)
+  return der(0x17, Buffer.from(`${text}Z`))
 }
 
 /** Makes a P-256 certificate without any binary: X.509 v3 written by hand (RFC 5280). */

@@ -1,27 +1,57 @@
 import { proto } from '@whiskeysockets/baileys'
 import * as z from 'zod'
+import { mediaMessage } from '../contact-media.ts'
 import { sendFromContact } from '../contact-messages.ts'
 import type { Context } from '../context.ts'
 import { ControlError } from '../errors.ts'
 import { sendToGroup } from '../group-messages.ts'
+import { MEDIA_KINDS } from '../media-check.ts'
 import { phoneSchema } from './accounts.ts'
 import { route } from './route.ts'
 
-const sendSchema = z.object({
+const envelope = {
   from: phoneSchema,
   /** A linked number or a group jid. */
   to: z.union([phoneSchema, z.string().endsWith('@g.us')]),
+  id: z.string().min(8).max(64).optional(),
+  /** How a 1:1 chat is addressed. */
+  addressing: z.enum(['lid', 'pn']).default('lid'),
+}
+
+const sendSchema = z.object({
+  ...envelope,
   text: z.string().optional(),
   /** Any message as protobuf JSON, instead of `text`. */
   message: z.record(z.string(), z.unknown()).optional(),
-  id: z.string().min(8).max(64).optional(),
-  addressing: z.enum(['lid', 'pn']).default('lid'),
+})
+
+const mediaSchema = z.object({
+  ...envelope,
+  kind: z.enum(MEDIA_KINDS),
+  data: z.base64(),
+  mimetype: z.string().max(200),
+  caption: z.string().optional(),
+  fileName: z.string().optional(),
+  ptt: z.boolean().optional(),
 })
 
 /** What contacts write. */
 export const messageRoutes = [
   route('POST', '/send', sendSchema, (context, input) => {
     const message = input.message ? proto.Message.fromObject(input.message) : textMessage(input.text)
+    return writeAs(context, { ...input, message })
+  }),
+  route('POST', '/send-media', mediaSchema, (context, input) => {
+    const { kind, mimetype, caption, fileName, ptt } = input
+    const data = Buffer.from(input.data, 'base64')
+    const message = mediaMessage(context, {
+      kind,
+      data,
+      mimetype,
+      ...(caption === undefined ? {} : { caption }),
+      ...(fileName === undefined ? {} : { fileName }),
+      ...(ptt === undefined ? {} : { ptt }),
+    })
     return writeAs(context, { ...input, message })
   }),
 ]

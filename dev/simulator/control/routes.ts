@@ -1,6 +1,7 @@
 import type { ControlRoute } from './route.ts'
 import { accountRoutes } from './accounts.ts'
 import { faultRoutes } from './faults.ts'
+import { groupRoutes } from './groups.ts'
 import { messageRoutes } from './messages.ts'
 import { recordRoutes } from './records.ts'
 
@@ -8,6 +9,7 @@ import { recordRoutes } from './records.ts'
 export const controlRoutes: readonly ControlRoute[] = [
   ...accountRoutes,
   ...messageRoutes,
+  ...groupRoutes,
   ...faultRoutes,
   ...recordRoutes,
 ]

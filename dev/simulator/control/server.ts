@@ -34,6 +34,8 @@ async function respond(context: Context, request: IncomingMessage, response: Ser
 
 async function answer(context: Context, request: IncomingMessage): Promise<{ status: number; body: unknown }> {
   // A web page must not be able to drive the simulator of a developer: browsers send Origin, tools do not.
+  const host = request.headers.host?.split(':')[0]
+  if (host !== HOST && host !== 'localhost') throw new ControlError(403, 'host_refused', 'only loopback is served')
   if (request.headers.origin !== undefined) throw new ControlError(403, 'origin_refused', 'browsers are not served')
   const url = new URL(request.url ?? '/', `http://${HOST}`)
   const route = controlRoutes.find(({ method, path }) => method === request.method && path === url.pathname)

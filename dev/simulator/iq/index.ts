@@ -8,12 +8,14 @@ import { answerCodeExchange } from '../pairing-code.ts'
 import { accountHandlers } from './account.ts'
 import { iqResult, type IqHandler } from './answer.ts'
 import { answerEncrypt } from './encrypt.ts'
+import { answerGroups } from './groups.ts'
 import { answerUsync } from './usync.ts'
 
 const handlers: Readonly<Record<string, IqHandler>> = {
   ...accountHandlers,
   encrypt: answerEncrypt,
   usync: answerUsync,
+  'w:g2': answerGroups,
   passive: () => [],
 }
 
