@@ -17,6 +17,9 @@ const STATES: Record<SessionState, { label: string; tone: Tone; text: string }> 
 
 const ABSENT = { label: 'Not started', tone: '' as Tone, text: 'No worker has started this session yet.' }
 
+/** States that only a new START_SESSION ends. */
+const STARTABLE = new Set<SessionState>(['replaced', 'logged_out', 'stopped'])
+
 /** The part of a session's page that is kept fresh. */
 export function Live({ sessionId, view, job }: { sessionId: string; view?: SessionView; job?: JobStatus }) {
   const { label, tone, text } = view === undefined ? ABSENT : STATES[view.state]
@@ -33,8 +36,18 @@ export function Live({ sessionId, view, job }: { sessionId: string; view?: Sessi
       {pairingCode !== undefined && <PairingCode code={pairingCode} />}
       {qr !== undefined && <Qr text={qr} />}
       {view !== undefined && <Facts view={view} />}
+      {(view === undefined || STARTABLE.has(view.state)) && <Start sessionId={sessionId} />}
       {job !== undefined && <Job job={job} />}
     </>
+  )
+}
+
+function Start({ sessionId }: { sessionId: string }) {
+  return (
+    <form method="post" action="/sessions">
+      <input type="hidden" name="sessionId" value={sessionId} />
+      <button>Start session</button>
+    </form>
   )
 }
 

@@ -14,7 +14,7 @@ export interface SessionProps {
   values?: Readonly<Record<string, string>>
 }
 
-/** One session: its live part, a text to try it with, and a way to start it again. */
+/** One session: its live part, and a text to try it with. */
 export function SessionPage({ sessionId, view, job, jobId, mistakes = [], values = {} }: SessionProps) {
   const query = jobId === undefined ? '' : `?job=${encodeURIComponent(jobId)}`
   const live = { sessionId, ...(view !== undefined && { view }), ...(job !== undefined && { job }) }
@@ -39,14 +39,6 @@ export function SessionPage({ sessionId, view, job, jobId, mistakes = [], values
             </textarea>
           </label>
           <button>Send</button>
-        </form>
-      </section>
-      <section>
-        <h2>Start again</h2>
-        <p>Connects a session that is stopped or logged out. It does nothing to one that is connected.</p>
-        <form method="post" action="/sessions">
-          <input type="hidden" name="sessionId" value={sessionId} />
-          <button class="quiet">Start session</button>
         </form>
       </section>
     </>

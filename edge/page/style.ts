@@ -31,7 +31,7 @@ label { display: grid; gap: .25rem; font-weight: 600; font-size: .9rem; }
 label small { font-weight: 400; color: var(--soft); }
 input, textarea {
   width: 100%; padding: .7rem .8rem; border: 1px solid var(--line); border-radius: 10px;
-  background: var(--ground); color: inherit; font: inherit; font-weight: 400; resize: vertical;
+  background: var(--ground); color: inherit; font: 400 1rem/1.4 system-ui, sans-serif; resize: vertical;
 }
 button {
   padding: .75rem 1rem; border: 0; border-radius: 10px; background: var(--green); color: var(--on-green);

@@ -1,0 +1,17 @@
+/** Where the servers of a test run are, all on loopback. */
+export interface TestServers {
+  redisUrl: string
+  /** That Redis over REST. */
+  restUrl: string
+  restToken: string
+  /** Takes connections and never answers. */
+  hangingUrl: string
+  /** Nobody listens here. */
+  closedUrl: string
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    servers: TestServers
+  }
+}

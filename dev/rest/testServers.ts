@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import process from 'node:process'
+import { startRedis } from '../redis/start.ts'
+import { startRestGateway } from './gateway.ts'
+import type { TestServers } from './provided.ts'
+
+/**
+ * A process of its own, because vitest's module runner for workerd resolves packages as workerd does, and ioredis is not
+ * made for that. It ends with the channel to its parent, however that one ends.
+ */
+async function main(): Promise<void> {
+  const redis = await startRedis()
+  const restToken = randomBytes(24).toString('base64url')
+  const gateway = await startRestGateway({ redisUrl: redis.url, token: restToken })
+  const hanging = createServer()
+  const closed = createServer()
+  const servers: TestServers = {
+    redisUrl: redis.url,
+    restUrl: gateway.url,
+    restToken,
+    hangingUrl: await listen(hanging),
+    closedUrl: await listen(closed),
+  }
+  closed.close()
+  process.on('disconnect', () => {
+    void gateway
+      .close()
+      .then(() => redis.close())
+      .finally(() => process.exit())
+  })
+  process.send?.(servers)
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+await main()

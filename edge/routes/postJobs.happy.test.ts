@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest'
+import { command, newSession, OTHER_KEY, post, text } from '../testing.ts'
+
+interface Accepted {
+  id: string
+  name: string
+  sessionId: string
+  statusUrl: string
+}
+
+describe('one job', () => {
+  it('is stored as it was posted, and answered with where it can be watched', async () => {
+    const sessionId = newSession()
+    const data = { ...text(sessionId).data, mentions: [], extra: { empty: {} } }
+    const response = await post({ name: 'SEND_TEXT', data })
+    expect(response.status).toBe(202)
+    const job = await response.json<Accepted>()
+    expect(job).toEqual({
+      id: expect.stringMatching(/^\d+$/),
+      name: 'SEND_TEXT',
+      sessionId,
+      statusUrl: `https://kurir.test/v1/sessions/${sessionId}/jobs/${job.id}`,
+    })
+    expect(response.headers.get('location')).toBe(job.statusUrl)
+    expect(response.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
+    expect(await command('HGET', `bull:whatsapp-jobs:${job.id}`, 'data')).toBe(JSON.stringify(data))
+  })
+
+  it('may be delayed, urgent and named', async () => {
+    const sessionId = newSession()
+    const id = `order-${sessionId}`
+    const response = await post({ ...text(sessionId), opts: { delay: 60_000, priority: 5, jobId: id } })
+    expect((await response.json<Accepted>()).id).toBe(id)
+    const opts = JSON.parse(String(await command('HGET', `bull:whatsapp-jobs:${id}`, 'opts'))) as unknown
+    expect(opts).toEqual({
+      attempts: 3,
+      backoff: { type: 'exponential', delay: 1000 },
+      removeOnComplete: true,
+      removeOnFail: false,
+      delay: 60_000,
+      priority: 5,
+      jobId: id,
+    })
+  })
+
+  it('of an id that is there already is not added again', async () => {
+    const sessionId = newSession()
+    const job = { ...text(sessionId), opts: { jobId: `once-${sessionId}` } }
+    const first = await (await post(job)).json<Accepted>()
+    const waiting = await command('LLEN', 'bull:whatsapp-jobs:wait')
+    const second = await post(job)
+    expect(second.status).toBe(202)
+    expect(await second.json()).toEqual(first)
+    expect(await command('LLEN', 'bull:whatsapp-jobs:wait')).toBe(waiting)
+  })
+})
+
+describe('a batch', () => {
+  it('keeps its order', async () => {
+    const [one, two] = [newSession(), newSession()]
+    const response = await post({ jobs: [text(one, '1'), text(two, '2'), text(one, '3')] })
+    expect(response.status).toBe(202)
+    const { jobs } = await response.json<{ jobs: Accepted[] }>()
+    expect(jobs.map(job => job.sessionId)).toEqual([one, two, one])
+    expect(await command('LRANGE', 'bull:whatsapp-jobs:wait', '0', '2')).toEqual(jobs.map(job => job.id).reverse())
+  })
+
+  it('of 500 goes into the queues of its partitions', async () => {
+    await command('DEL', 'kurir:partitions')
+    const jobs = Array.from({ length: 500 }, () => text(newSession()))
+    const response = await post({ jobs }, { settings: { PARTITIONS: '3' } })
+    expect(response.status).toBe(202)
+    expect((await response.json<{ jobs: Accepted[] }>()).jobs).toHaveLength(500)
+    const lengths = [
+      await command('LLEN', 'bull:whatsapp-jobs-1:wait'),
+      await command('LLEN', 'bull:whatsapp-jobs-2:wait'),
+    ]
+    for (const length of lengths) expect(length).toBeGreaterThan(100)
+  })
+})
+
+describe('an Idempotency-Key', () => {
+  it('gives a repeat the first ids, and adds nothing', async () => {
+    const sessionId = newSession()
+    const headers = { 'idempotency-key': `key of ${sessionId}` }
+    const batch = { jobs: [text(sessionId, 'a'), text(sessionId, 'b')] }
+    const first = await post(batch, { headers })
+    expect(first.headers.get('idempotency-replayed')).toBeNull()
+    const waiting = await command('LLEN', 'bull:whatsapp-jobs:wait')
+    const repeat = await post(batch, { headers })
+    expect(repeat.status).toBe(202)
+    expect(repeat.headers.get('idempotency-replayed')).toBe('true')
+    expect(await repeat.json()).toEqual(await first.json())
+    expect(await command('LLEN', 'bull:whatsapp-jobs:wait')).toBe(waiting)
+  })
+
+  it('makes one job of many posts at once', async () => {
+    const sessionId = newSession()
+    const headers = { 'idempotency-key': sessionId }
+    const posts = await Promise.all(Array.from({ length: 50 }, () => post(text(sessionId), { headers })))
+    const ids = await Promise.all(posts.map(async response => (await response.json<Accepted>()).id))
+    expect(new Set(ids).size).toBe(1)
+  })
+
+  it('is remembered for a day', async () => {
+    const sessionId = newSession()
+    const before = new Set((await command('KEYS', 'kurir:idempotency:*')) as string[])
+    await post(text(sessionId), { headers: { 'idempotency-key': sessionId } })
+    const after = (await command('KEYS', 'kurir:idempotency:*')) as string[]
+    const [added = ''] = after.filter(key => !before.has(key))
+    expect(await command('TTL', added)).toBeGreaterThan(24 * 60 * 60 - 60)
+    expect(added).not.toContain(sessionId)
+  })
+
+  it('of another API key is another one', async () => {
+    const sessionId = newSession()
+    const headers = { 'idempotency-key': sessionId }
+    const mine = await (await post(text(sessionId), { headers })).json<Accepted>()
+    const others = await post(text(sessionId, 'other'), {
+      headers: { ...headers, authorization: `Bearer ${OTHER_KEY}` },
+    })
+    expect(others.status).toBe(202)
+    expect((await others.json<Accepted>()).id).not.toBe(mine.id)
+  })
+})
