@@ -3,7 +3,7 @@
 // Plain JavaScript without dependencies, because it is what a fresh clone on Node 20 starts with: it installs what is
 // missing, finds a Node that strips types, and passes arguments, signals and the exit code through.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +30,8 @@ function packagesOf(file) {
 
 /** Why `npm ci` is due, or undefined. npm writes its own record last, so an install that was cut off has none. */
 function staleness() {
+  // A linked folder is another checkout's, and npm would empty it.
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined
   const installed = packagesOf(join(modules, '.package-lock.json'))
   if (installed === undefined) return 'dependencies are not installed'
   const locked = packagesOf(join(root, 'package-lock.json'))

@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest'
+import { until } from '../dev/stack/until.ts'
+import { keys } from '../shared/keys.ts'
+import { useHarness } from './stack.ts'
+
+const use = useHarness({ given: { worker: { LOG_LEVEL: 'trace' } } })
+const CONTACT = '6281234567890'
+const OUTBOUND = 'rahasia-keluar-7f3a91'
+const INBOUND = 'rahasia-masuk-55c0de'
+
+it('prints no secret, no key and no message, and stores no credential in the clear', async () => {
+  const { api, inbox, open, output, redis, simulator, stack } = use()
+  const { phone } = await open('quiet')
+  const job = await api.post({ name: 'SEND_TEXT', data: { sessionId: 'quiet', to: CONTACT, text: OUTBOUND } })
+  await api.waitForEnd(job)
+  await simulator.sendText(CONTACT, phone, INBOUND)
+  await inbox.wait('the message', ({ event }) => event?.event === 'messages.upsert')
+  const stored = await redis.hgetall(keys.credentials('quiet'))
+  // What libsignal prints when a session is replaced: the contact's retry makes the client build a fresh one.
+  await api.waitForEnd(await api.post({ name: 'STOP_SESSION', data: { sessionId: 'quiet' } }))
+  await open('quiet')
+  await api.waitForEnd(await api.post({ name: 'DELETE_SESSION', data: { sessionId: 'quiet' } }))
+  await until('the session to be gone', async () => (await api.session('quiet')) === undefined)
+  await stack.workers[0]?.stop()
+
+  const qrs = inbox
+    .arrivals()
+    .flatMap(({ event }) => (event?.event === 'connection.update' ? (event.data.qr ?? []) : []))
+  expect(qrs.length).toBeGreaterThan(0)
+  const { apiKey, restToken, webhookSecret, credentialsKey } = stack.secrets
+  const secrets = [apiKey, restToken, webhookSecret, webhookSecret.slice('whsec_'.length), credentialsKey, ...qrs]
+  const printed = ['worker', 'edge', 'redis'].flatMap(source => output(source)).join('\n')
+  expect(output('worker').length).toBeGreaterThan(3)
+  for (const secret of [...secrets, OUTBOUND, INBOUND, 'Closing session', 'privKey', 'rootKey', 'noiseKey']) {
+    expect(printed).not.toContain(secret)
+  }
+  // Keys of libsignal and Baileys print as Buffers when nobody stops them.
+  expect(printed).not.toMatch(/<Buffer|"type":"Buffer"|Uint8Array/)
+
+  expect(Object.keys(stored).length).toBeGreaterThan(0)
+  for (const value of Object.values(stored)) expect(value).not.toMatch(/private|noiseKey|"type":"Buffer"/)
+})

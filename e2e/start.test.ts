@@ -1,0 +1,101 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createSimulatorClient } from '../dev/simulator/client.ts'
+import { until } from '../dev/stack/until.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const IN_CLONE = [
+  'dev',
+  'edge',
+  'shared',
+  'worker',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'wrangler.toml',
+]
+let clone = ''
+let started: ChildProcess | undefined
+
+beforeEach(async () => {
+  clone = await mkdtemp(join(tmpdir(), 'kurir-clone-'))
+  for (const name of IN_CLONE) await cp(join(ROOT, name), join(clone, name), { recursive: true })
+  await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'))
+})
+afterEach(async () => {
+  started?.kill('SIGKILL')
+  await rm(clone, { recursive: true, force: true })
+})
+
+/** Processes that know the clone by their environment or arguments, zombies aside: all that the start has started. */
+async function family(): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const ours = await Promise.all(
+    pids.map(async pid => {
+      const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')
+      const [environment, command, stat] = await Promise.all([read('environ'), read('cmdline'), read('stat')])
+      const known = environment.includes(clone) || command.includes(clone)
+      return known && stat !== '' && !/\) [ZX] /.test(stat) ? [`${pid} ${command.replaceAll('\0', ' ')}`] : []
+    }),
+  )
+  return ours.flat()
+}
+
+/** What still runs once everything had its time to end. */
+async function leftovers(): Promise<string[]> {
+  await until('everything to end', async () => (await family()).length === 0).catch(() => {})
+  return family()
+}
+
+/** `npm start` in the clone, as from a shell. */
+function npmStart(...args: string[]): { child: ChildProcess; output: () => string } {
+  const child = spawn('npm', ['start', '--', ...args], { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (text += String(chunk)))
+  started = child
+  return { child, output: () => text }
+}
+
+it('prints a curl that works when pasted, and leaves nothing running after Ctrl-C', async () => {
+  const { child, output } = npmStart()
+  const ready = await until('the stack to be ready', () => /Kurir is ready \(([\d.]+) s\)/.exec(output()), {
+    timeoutMs: 60_000,
+  }).catch((error: unknown) => {
+    throw new Error(output(), { cause: error })
+  })
+  expect(Number(ready[1])).toBeLessThan(10)
+  const [curl] = /^curl -sS \S+\/v1\/jobs[^]*?'$/m.exec(output()) ?? []
+  const { stdout } = await promisify(execFile)('bash', ['-c', curl ?? ''])
+  expect(JSON.parse(stdout)).toMatchObject({ jobs: [{ name: 'START_SESSION' }, { name: 'SEND_TEXT' }] })
+  const stack = JSON.parse(await readFile(join(clone, '.kurir/stack.json'), 'utf8')) as { simulator: string }
+  const [received] = await createSimulatorClient(stack.simulator).waitForReceived(1)
+  expect(received?.text).toBe('Halo, ini pesan dari API!')
+  expect((await family()).length).toBeGreaterThan(4)
+
+  child.kill('SIGINT')
+  await until('npm to end', () => child.exitCode !== null || child.signalCode !== null)
+  expect(await leftovers()).toEqual([])
+  expect(output()).not.toMatch(/npm error/)
+})
+
+it('leaves nothing running when it is stopped while it starts', async () => {
+  const { child } = npmStart()
+  await until('the first children', async () => (await family()).length > 4)
+  child.kill('SIGTERM')
+  expect(await leftovers()).toEqual([])
+})
+
+it('stops, and says why, when a part dies', async () => {
+  const { child, output } = npmStart()
+  const [, pid] = await until('the worker', () => /\(pid (\d+)\)/.exec(output()), { timeoutMs: 60_000 })
+  process.kill(Number(pid), 'SIGKILL')
+  await until('npm to end', () => child.exitCode !== null)
+  expect(child.exitCode).toBe(1)
+  expect(output()).toContain('kurir: worker was ended by SIGKILL')
+  expect(await leftovers()).toEqual([])
+})
