@@ -1,0 +1,46 @@
+import type { Outcome } from './figures.ts'
+import { disturbSends } from './scenarios/acks.ts'
+import { freezeWorker } from './scenarios/freeze.ts'
+import { resetPosts } from './scenarios/posts.ts'
+import { breakReceiver } from './scenarios/receiver.ts'
+import { breakRedis } from './scenarios/redis.ts'
+import { strikeWorkers } from './scenarios/workers.ts'
+
+/** Every fault in two sizes: `short` for the test suite (seconds), `long` for `npm run torture`. */
+export const scenarios = {
+  kill: {
+    short: async () =>
+      strikeWorkers('kill', { workers: 3, partitions: 8, sessions: 6, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
+    long: async () =>
+      strikeWorkers('kill', { workers: 3, partitions: 8, sessions: 30, strikes: 200, textsPerStrike: 1, aimMs: 4000 }),
+  },
+  term: {
+    short: async () =>
+      strikeWorkers('stop', { workers: 2, partitions: 4, sessions: 4, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
+    long: async () =>
+      strikeWorkers('stop', { workers: 3, partitions: 8, sessions: 30, strikes: 40, textsPerStrike: 2, aimMs: 2000 }),
+  },
+  freeze: {
+    short: async () => freezeWorker({ sessions: 2, freezeMs: 14_000, texts: 5 }),
+    long: async () => freezeWorker({ sessions: 20, freezeMs: 30_000, texts: 20 }),
+  },
+  acks: {
+    short: async () => disturbSends({ sessions: 2, texts: 3, storm: 1 }),
+    long: async () => disturbSends({ sessions: 10, texts: 20, storm: 5 }),
+  },
+  receiver: {
+    short: async () => breakReceiver({ sessions: 2, texts: 3, lastsMs: 1000 }),
+    long: async () => breakReceiver({ sessions: 10, texts: 30, lastsMs: 10_000 }),
+  },
+  redis: {
+    short: async () => breakRedis({ sessions: 2, texts: 5, kills: 1, freezeMs: 5000 }),
+    long: async () => breakRedis({ sessions: 10, texts: 50, kills: 5, freezeMs: 60_000 }),
+  },
+  posts: {
+    short: async () => resetPosts({ posts: 300, inFlight: 20 }),
+    long: async () => resetPosts({ posts: 10_000, inFlight: 50 }),
+  },
+} satisfies Record<string, { short(): Promise<Outcome>; long(): Promise<Outcome> }>
+
+/** See {@link scenarios}. */
+export type ScenarioName = keyof typeof scenarios

@@ -1,0 +1,101 @@
+import { until } from '../../../dev/stack/until.ts'
+import { judgeSends } from '../check.ts'
+import { verdictFigures, zero, type Outcome } from '../figures.ts'
+import { startWorld, type LinkedSession, type World } from '../world.ts'
+
+/** How much of it. */
+export interface AcksSize {
+  sessions: number
+  /** Texts for each session and each fault. */
+  texts: number
+  /** How often each disconnect code strikes each session. */
+  storm: number
+}
+
+/** Codes after which a session must come back by itself, with its credentials. */
+const STORM_CODES = [515, 440, 503, 408, 428, 500] as const
+
+/** Loses acks, cuts sockets around a message, and disconnects with every code that is not final. */
+export async function disturbSends({ sessions: count, texts, storm }: AcksSize): Promise<Outcome> {
+  const world = await startWorld({ given: { worker: { ACK_TIMEOUT_MS: '2000' } } })
+  try {
+    const sessions = await world.link(count)
+    const faults = [
+      { kind: 'drop-ack', count: count * 2 },
+      { kind: 'cut', when: 'before', count },
+      { kind: 'cut', when: 'after', count },
+    ] as const
+    for (const fault of faults) {
+      await world.simulator.fault(fault)
+      await world.postTexts(sessions, texts)
+      await world.settled(120_000)
+    }
+    const refused = await refuseSome(world, sessions)
+    for (const code of STORM_CODES) {
+      for (let i = 0; i < storm; i++) {
+        await world.postTexts(sessions, 1)
+        await Promise.all(sessions.map(({ phone }) => world.simulator.disconnect(phone, { code })))
+        await allOpen(world, sessions)
+      }
+      await world.settled(120_000)
+    }
+    const logins = await world.simulator.log({ kind: 'login', limit: 100_000 })
+    const received = await world.received()
+    const { figures, evidence } = verdictFigures(judgeSends(world.accepted, received, await world.journal()))
+    const paired = await world.simulator.log({ kind: 'linked', limit: 100_000 })
+    // One login after pairing, one for each disconnect and cut, and as many again for a reconnect that met another.
+    const expected = count * (1 + storm * STORM_CODES.length) + 2 * count
+    return {
+      fault: 'acks dropped, error acks, sockets cut, 515/440/503/408/428/500 storms',
+      done: `${count} sessions, ${world.accepted.length} sends, ${logins.length} logins`,
+      figures: [
+        ...figures,
+        zero('error acks not reported', refused),
+        zero('credentials wiped', paired.length - count),
+        { name: 'logins', value: logins.length, limit: expected * 2 },
+      ],
+      evidence,
+    }
+  } finally {
+    await world.close()
+  }
+}
+
+/** An error ack fails the job with WhatsApp's code. Answers how many did not. */
+async function refuseSome(world: World, sessions: readonly LinkedSession[]): Promise<number> {
+  const { stack, simulator } = world
+  const headers = { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' }
+  let missed = 0
+  for (const { sessionId, phone, contact } of sessions) {
+    await simulator.fault({ kind: 'error-ack', code: 463, phone, count: 1 })
+    const data = { sessionId, to: contact, text: 'refused' }
+    const posted = await fetch(`${stack.edge}/v1/jobs`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ name: 'SEND_TEXT', data }),
+    })
+    const { statusUrl } = (await posted.json()) as { statusUrl: string }
+    const status = await until('the refused job to fail', async () => {
+      const response = await fetch(new URL(statusUrl, stack.edge), { headers })
+      const body = (await response.json()) as { state: string; error?: { code: string; message: string } }
+      return body.state === 'failed' && body
+    })
+    if (status.error?.code !== 'WHATSAPP_REFUSED' || !status.error.message.includes('463')) missed++
+  }
+  return missed
+}
+
+async function allOpen(world: World, sessions: readonly LinkedSession[]): Promise<void> {
+  const phones = new Set(sessions.map(({ phone }) => phone))
+  await until(
+    'all sessions to be open',
+    async () => {
+      const { connections } = await world.simulator.connections()
+      const open = connections.filter(
+        ({ phone, state }) => phone !== undefined && phones.has(phone) && state === 'open',
+      )
+      return open.length === sessions.length
+    },
+    { timeoutMs: 120_000, everyMs: 100 },
+  )
+}
