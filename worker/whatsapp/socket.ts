@@ -1,5 +1,7 @@
 import {
   Browsers,
+  initAuthCreds,
+  jidNormalizedUser,
   makeWASocket,
   proto,
   WA_CERT_DETAILS,
@@ -47,13 +49,16 @@ export interface SocketListener {
   paired(): void
   opened(me: Identity): void
   renamed(pushName: string): void
+  /** Nothing can be written any more; `closed` follows. */
+  lost(): void
   /** Called once, when the creds that were changed are stored. */
   closed(end: Disconnect): void
 }
 
 /** What one socket is made of. */
 export interface SocketOptions {
-  creds: AuthenticationCreds
+  /** Of a linked session; without them a new device asks to be linked. */
+  creds: AuthenticationCreds | undefined
   credentials: Credentials
   fence: Fence
   caches: SocketCaches
@@ -104,16 +109,21 @@ export function createSockets(settings: SocketSettings, log: Logger): Sockets {
 }
 
 function openSocket(settings: SocketSettings, log: Logger, options: SocketOptions): LiveSocket {
-  const { creds, credentials, listener } = options
+  const { credentials, listener } = options
+  // An attempt at linking leaves its phone number in the creds, with which the next would log in and be refused.
+  const creds = options.creds ?? initAuthCreds()
   let quiet = false
   let saving: Promise<void> = Promise.resolve()
 
   const sock = makeWASocket({
     ...configOf(settings, options),
+    auth: { creds, keys: credentials },
     logger: baileysLog(log),
     makeSignalRepository: writeAhead({ store: credentials, onUnstored }),
   })
-  const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence)
+  const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
+    if (!quiet) listener.lost()
+  })
 
   function onUnstored(error: unknown): void {
     log.warn(
@@ -169,14 +179,10 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   }
 }
 
-function configOf(
-  settings: SocketSettings,
-  options: SocketOptions,
-): Partial<SocketConfig> & Pick<SocketConfig, 'auth'> {
+function configOf(settings: SocketSettings, options: SocketOptions): Partial<SocketConfig> {
   const { url, version, dispatcher } = settings
   const { caches } = options
   return {
-    auth: { creds: options.creds, keys: options.credentials },
     // WhatsApp checks the name that goes with a pairing code against the browsers it knows.
     browser: Browsers.ubuntu('Chrome'),
     markOnlineOnConnect: false,
@@ -198,8 +204,8 @@ function configOf(
 
 function identityOf({ me }: AuthenticationCreds): Identity {
   return {
-    jid: me?.id ?? '',
-    ...(me?.lid !== undefined && { lid: me.lid }),
+    jid: jidNormalizedUser(me?.id),
+    ...(me?.lid !== undefined && { lid: jidNormalizedUser(me.lid) }),
     ...(me?.name !== undefined && { pushName: me.name }),
   }
 }

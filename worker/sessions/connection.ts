@@ -1,0 +1,87 @@
+import type { AuthenticationCreds, GroupMetadata, WASocket } from '@whiskeysockets/baileys'
+import type { Credentials } from '../credentials/store.ts'
+import type { SocketCaches } from '../whatsapp/expiring-cache.ts'
+import type { SocketListener, Sockets } from '../whatsapp/socket.ts'
+import type { Acks, Attach, SentStore, SessionContext } from './context.ts'
+
+/** What connections of a session are made of. */
+export interface ConnectionDeps {
+  sockets: Sockets
+  attach: Attach
+  sent: SentStore
+}
+
+/** One socket of a session from its opening to its end, with those who follow it. */
+export interface Connection {
+  sock: WASocket
+  acks: Acks
+  /** Aborted as soon as the socket is of no more use. */
+  closed: AbortSignal
+  end(): Promise<void>
+  kill(): void
+  logout(timeoutMs: number): Promise<void>
+  pairingCode(phoneNumber: string): Promise<string>
+}
+
+/** What a connection carries on from the one before. */
+export interface ConnectionState {
+  creds: AuthenticationCreds | undefined
+  credentials: Credentials
+  caches: SocketCaches
+}
+
+/** Opens a socket and attaches its followers before anything can arrive. */
+export function openConnection(
+  { sockets, attach, sent }: ConnectionDeps,
+  context: SessionContext,
+  state: ConnectionState,
+  listener: SocketListener,
+): Connection {
+  const { sessionId, fence } = context
+  const gone = new AbortController()
+
+  const live = sockets.open({
+    ...state,
+    fence,
+    getMessage: async ({ id }) => (id ? sent.get(sessionId, id) : undefined),
+    groupMetadata: async (): Promise<GroupMetadata | undefined> => undefined,
+    listener: {
+      qr: text => listener.qr(text),
+      paired: () => listener.paired(),
+      opened: me => listener.opened(me),
+      renamed: pushName => listener.renamed(pushName),
+      lost() {
+        if (gone.signal.aborted) return
+        release()
+        listener.lost()
+      },
+      closed(end) {
+        release()
+        listener.closed(end)
+      },
+    },
+  })
+  const attachment = attach(live.sock, context)
+
+  function release(): void {
+    // Before the followers let go: what they reject is then known to be the socket's fault.
+    gone.abort()
+    attachment.detach()
+  }
+
+  return {
+    sock: live.sock,
+    acks: attachment.acks,
+    closed: gone.signal,
+    async end() {
+      release()
+      await live.end()
+    },
+    kill() {
+      release()
+      live.kill()
+    },
+    logout: timeoutMs => live.logout(timeoutMs),
+    pairingCode: phoneNumber => live.pairingCode(phoneNumber),
+  }
+}

@@ -1,0 +1,52 @@
+import { keys } from '../../shared/keys.ts'
+import { readSessionView, type SessionView } from '../../shared/session.ts'
+import { fencedScript } from '../redis/fenced.ts'
+import type { Core, Fence } from '../types.ts'
+
+/** What Redis keeps of sessions beside their credentials and events. Writes throw `FencedError`. */
+export interface Records {
+  /** Sessions that were started and not stopped: what an owner brings back. */
+  started(): Promise<string[]>
+  markStarted(sessionId: string): Promise<void>
+  unmarkStarted(sessionId: string): Promise<void>
+  view(sessionId: string): Promise<SessionView | undefined>
+  /** Changes the push name alone, when there is a view: it arrives some time after the session has opened. */
+  rename(sessionId: string, pushName: string): Promise<void>
+  /**
+   * Removes what a session leaves beside credentials, view and outbox: sent messages and receipts, and with them
+   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs.
+   */
+  forget(sessionId: string): Promise<void>
+  hasCredentials(sessionId: string): Promise<boolean>
+  /** Whether the lease is ours by Redis' own word. */
+  holdsLease(): Promise<boolean>
+}
+
+const add = fencedScript(`return redis.call('SADD', KEYS[1], ARGV[1])`)
+const take = fencedScript(`return redis.call('SREM', KEYS[1], ARGV[1])`)
+const rename = fencedScript(
+  `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'pushName', ARGV[1]) end`,
+)
+const forget = fencedScript(`
+redis.call('SREM', KEYS[1], ARGV[1])
+for _, receipt in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('DEL', receipt) end
+return redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+`)
+
+/** The records of the sessions of one owned partition. */
+export function createRecords({ redis }: Pick<Core, 'redis'>, fence: Fence): Records {
+  const started = keys.started(fence.partition)
+  return {
+    started: async () => redis.smembers(started),
+    markStarted: async sessionId => void (await add.run(redis, fence, [started], [sessionId])),
+    unmarkStarted: async sessionId => void (await take.run(redis, fence, [started], [sessionId])),
+    view: async sessionId => readSessionView(await redis.hgetall(keys.session(sessionId))),
+    rename: async (sessionId, pushName) => void (await rename.run(redis, fence, [keys.session(sessionId)], [pushName])),
+    async forget(sessionId) {
+      const owned = [started, keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
+      await forget.run(redis, fence, owned, [sessionId])
+    },
+    hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
+    holdsLease: async () => (await redis.get(keys.lease(fence.partition))) === fence.token,
+  }
+}

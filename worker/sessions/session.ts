@@ -1,0 +1,296 @@
+import type { SessionState, SessionView } from '../../shared/session.ts'
+import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
+import { openCredentials } from '../credentials/store.ts'
+import { FencedError } from '../redis/fenced.ts'
+import { JobFailure, type Outbox } from '../types.ts'
+import { readDisconnect, type Disconnect } from '../whatsapp/disconnect.ts'
+import { createSocketCaches } from '../whatsapp/expiring-cache.ts'
+import type { SocketListener } from '../whatsapp/socket.ts'
+import { openConnection, type Connection, type ConnectionDeps } from './connection.ts'
+import type { SessionContext } from './context.ts'
+import type { Records } from './records.ts'
+import { isFinal, pauseMs, transition, UNSTARTED, type Input, type Life, type Pace, type Action } from './transition.ts'
+import { connectionEvent, nextView, UNREADABLE, type Shown } from './view.ts'
+
+/** What sessions of one partition share. */
+export interface SessionDeps extends ConnectionDeps {
+  outbox: Outbox
+  cipher: Cipher
+  records: Records
+  /** In [0, 1); spreads reconnects. */
+  random: () => number
+  pace: Pace
+  onChange: (sessionId: string) => void
+  /** A connection ended; for metrics. */
+  onDisconnect: (end: Disconnect) => void
+}
+
+/** One session's life in this worker. */
+export interface Session {
+  state(): SessionState
+  view(): SessionView | undefined
+  /** The connection, while it is open and can be written to. */
+  open(): Connection | undefined
+  /** Resolves when the state is written and a socket is on its way; no-op while there is one. Throws `JobFailure`. */
+  start(phoneNumber?: string): Promise<void>
+  /** Like `start`, for a session that was started before. */
+  resume(): Promise<void>
+  /** Resolves when the session is open or has failed to open, or after the time given. */
+  arrived(timeoutMs: number): Promise<void>
+  /** Resolves when the socket is closed and the state written; the credentials stay. */
+  stop(): Promise<void>
+  /** Unlinks the device if it is connected, and removes all of the session; its last event is still delivered. */
+  remove(): Promise<void>
+  /** Resolves when a final state and all that belongs to it is written. */
+  settled(): Promise<void>
+  /** Closes the socket and writes nothing: the next owner goes on. */
+  close(): Promise<void>
+  /** Like `close`, at once. */
+  abandon(): void
+}
+
+const LOGOUT_MS = 5000
+const STOPPED = { statusCode: 0, reason: 'stopped', willReconnect: false }
+const DELETED = { statusCode: 0, reason: 'deleted', willReconnect: false }
+
+/**
+ * Makes a session that has no socket yet. `before` is its view in Redis; with `restored` it counts as on its way to
+ * open until it is started, so that its jobs wait.
+ */
+export function createSession(
+  deps: SessionDeps,
+  context: SessionContext,
+  { before, restored = false }: { before: SessionView | undefined; restored?: boolean },
+): Session {
+  const { outbox, records } = deps
+  const { sessionId, fence } = context
+  const { clock, redis } = context.core
+  const log = context.core.log.child({ sessionId })
+  const credentials = openCredentials({ redis, fence, cipher: deps.cipher }, sessionId)
+  const caches = createSocketCaches(() => clock.now())
+
+  let life: Life = restored ? { ...UNSTARTED, state: 'backoff' } : UNSTARTED
+  let view = before
+  let connection: Connection | undefined
+  // Counts connections: what an earlier one still reports is dropped.
+  let generation = 0
+  let phone: string | undefined
+  let openedAt = 0
+  let pause: NodeJS.Timeout | undefined
+  let written: Promise<void> = Promise.resolve()
+  let settling: Promise<void> = Promise.resolve()
+  let over = false
+  let arrival: (() => void) | undefined
+
+  /** The one place that changes the state. Resolves when the state is written. */
+  function apply(input: Input, shown: Shown = {}): Promise<void> {
+    const { life: next, action, known } = transition(life, input)
+    if (over || !known) return Promise.resolve()
+    // The 515 that ends a pairing: the session is connecting, and was before.
+    const news = !(input.type === 'closed' && next.state === life.state)
+    life = next
+    if (news) {
+      view = nextView(view, life.state, { ...shown, ...disconnectOf(input, action) }, clock.now())
+      written = outbox.append(fence, connectionEvent(sessionId, view), view).then(() => undefined)
+    }
+    follow(action, input)
+    if (life.state !== 'connecting') arrival?.()
+    deps.onChange(sessionId)
+    return written
+  }
+
+  function follow(action: Action, input: Input): void {
+    clearTimeout(pause)
+    if (action === 'connect') inBackground(connect())
+    if (action === 'wait' && input.type === 'closed') startLater(pauseMs(life, input.end, deps.random(), deps.pace))
+    if (action === 'rest' || action === 'keep' || action === 'forget') inBackground((settling = settle(action)))
+    else inBackground(written)
+  }
+
+  function startLater(ms: number): void {
+    pause = setTimeout(() => {
+      const starting = begin()
+      inBackground(starting)
+      // Redis may answer an error, such as LOADING after its restart; the session must not rest because of it.
+      starting.catch(() => life.state === 'backoff' && !over && startLater(deps.pace.baseMs))
+    }, ms)
+  }
+
+  // The view is written first: after a crash in between, a final view says what is still to be cleaned up.
+  async function settle(action: Action): Promise<void> {
+    await disconnect()
+    await written
+    if (action === 'forget') await credentials.clear()
+    credentials.close()
+    if (action !== 'keep') await records.unmarkStarted(sessionId)
+  }
+
+  async function begin(anew = false): Promise<void> {
+    let linked: boolean
+    try {
+      linked = (await credentials.loadCreds()) !== undefined
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error
+      log.error({ error: error.message }, 'the credentials of a session cannot be read')
+      const lastDisconnect = { statusCode: 0, reason: UNREADABLE, willReconnect: false }
+      await apply({ type: 'unreadable' }, { lastDisconnect })
+      throw new JobFailure('CREDENTIALS_UNREADABLE', 'no given key decrypts the credentials')
+    }
+    await apply({ type: 'started', linked, anew })
+  }
+
+  async function connect(): Promise<void> {
+    await disconnect()
+    const mine = generation
+    try {
+      const creds = await credentials.loadCreds()
+      if (mine !== generation || over) return
+      connection = openConnection(deps, context, { creds, credentials, caches }, listenerOf(mine))
+    } catch (error) {
+      log.warn({ error: error instanceof Error ? error.message : 'unknown' }, 'a socket could not be made')
+      if (mine === generation) closed(readDisconnect(error))
+    }
+  }
+
+  /** Ends the connection there is, and with it whatever it may still report. */
+  async function disconnect(): Promise<void> {
+    generation += 1
+    const old = connection
+    connection = undefined
+    await old?.end()
+  }
+
+  function listenerOf(mine: number): SocketListener {
+    let asked = false
+    const current = () => mine === generation && !over
+
+    async function showCode(phoneNumber: string): Promise<void> {
+      const pairingCode = await connection?.pairingCode(phoneNumber).catch((error: unknown) => {
+        asked = false
+        throw error
+      })
+      if (pairingCode !== undefined && current()) await apply({ type: 'shown' }, { pairingCode })
+    }
+
+    return {
+      qr(text) {
+        if (!current()) return
+        if (phone === undefined) inBackground(apply({ type: 'shown' }, { qr: text }))
+        // One code lives as long as all QR texts of a connection together.
+        else if (!asked) inBackground(showCode(phone))
+        asked = true
+      },
+      paired: () => void (current() && inBackground(apply({ type: 'accepted' }))),
+      opened(identity) {
+        if (!current()) return
+        openedAt = clock.monotonic()
+        phone = undefined
+        inBackground(apply({ type: 'opened' }, { identity }))
+      },
+      renamed(pushName) {
+        if (!current() || view === undefined || view.pushName === pushName) return
+        view = { ...view, pushName }
+        inBackground(written.then(() => records.rename(sessionId, pushName)))
+      },
+      lost: () => void (current() && deps.onChange(sessionId)),
+      closed: end => void (current() && inBackground(ended(end, mine))),
+    }
+  }
+
+  async function ended(end: Disconnect, mine: number): Promise<void> {
+    deps.onDisconnect(end)
+    log.info({ code: end.statusCode, reason: end.reason }, 'a connection ended')
+    // Whoever took the session away is its owner if the lease is his: taking it back would start a fight.
+    if (end.policy === 'replaced' && !(await records.holdsLease().catch(() => true))) return abandon()
+    if (mine === generation) closed(end)
+  }
+
+  function closed(end: Disconnect): void {
+    const openMs = life.state === 'open' ? clock.monotonic() - openedAt : 0
+    inBackground(apply({ type: 'closed', end, openMs }))
+  }
+
+  function open(): Connection | undefined {
+    return life.state === 'open' && connection?.closed.aborted === false ? connection : undefined
+  }
+
+  function abandon(): void {
+    over = true
+    generation += 1
+    clearTimeout(pause)
+    credentials.close()
+    connection?.kill()
+    connection = undefined
+    if (!isFinal(life.state)) life = { ...life, state: 'backoff' }
+  }
+
+  function inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (error instanceof FencedError) return abandon()
+      // It was told to whoever started the session, and is in the view.
+      if (error instanceof JobFailure || over) return
+      log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'a step in the life of a session failed')
+    })
+  }
+
+  return {
+    state: () => life.state,
+    view: () => view,
+    open,
+
+    async start(phoneNumber) {
+      const anew = phoneNumber !== undefined && phoneNumber !== phone
+      phone = phoneNumber ?? phone
+      await records.markStarted(sessionId)
+      await begin(anew)
+    },
+
+    resume: () => begin(),
+
+    async arrived(timeoutMs) {
+      if (life.state !== 'connecting') return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, timeoutMs)
+      arrival = resolve
+      await promise
+      clearTimeout(timer)
+    },
+
+    async stop() {
+      if (!isFinal(life.state)) await apply({ type: 'stopped' }, { lastDisconnect: STOPPED })
+      await settling
+    },
+
+    async remove() {
+      const linked = open()
+      over = true
+      clearTimeout(pause)
+      generation += 1
+      await linked?.logout(LOGOUT_MS).catch(() => log.warn('a deleted session could not be unlinked at whatsapp'))
+      await disconnect()
+      await credentials.clear()
+      await records.forget(sessionId)
+      const gone = nextView(undefined, 'stopped', { lastDisconnect: DELETED }, clock.now())
+      await outbox.append(fence, connectionEvent(sessionId, gone))
+      await outbox.deleteAfterDelivery(fence, sessionId)
+    },
+
+    settled: () => settling,
+
+    async close() {
+      over = true
+      clearTimeout(pause)
+      await disconnect()
+      credentials.close()
+    },
+
+    abandon,
+  }
+}
+
+function disconnectOf(input: Input, action: Action): Shown {
+  // After a 515 the session is connecting again at once: nothing that anyone must know has happened.
+  if (input.type !== 'closed' || action === 'connect') return {}
+  const { statusCode, reason } = input.end
+  return { lastDisconnect: { statusCode, reason, willReconnect: action === 'wait' } }
+}

@@ -1,0 +1,220 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionState, SessionView } from '../../shared/session.ts'
+import type { JobResult } from '../../shared/receipt.ts'
+import { openCredentials } from '../credentials/store.ts'
+import { JobFailure, type Core, type Fence, type Job, type Outbox, type Sessions } from '../types.ts'
+import type { Cipher } from '../credentials/cipher.ts'
+import type { Disconnect } from '../whatsapp/disconnect.ts'
+import type { ConnectionDeps } from './connection.ts'
+import type { Handlers, SessionJobName } from './context.ts'
+import { createRecords } from './records.ts'
+import { runInConnection } from './run.ts'
+import { createSession, type Session, type SessionDeps } from './session.ts'
+import { isFinal, PACE, type Pace } from './transition.ts'
+import { failureOf, UNREADABLE } from './view.ts'
+
+/** What the sessions of a partition are made of. */
+export interface SessionsDeps extends ConnectionDeps {
+  core: Core
+  fence: Fence
+  outbox: Outbox
+  cipher: Cipher
+  handlers: Handlers
+  /** In [0, 1). Default: Math.random. */
+  random?: () => number
+  pace?: Pace
+  /** How many restored sessions connect at the same time, and the longest pause of each before the next, in ms. */
+  restoring?: { atOnce: number; pauseMs: number }
+  onDisconnect?: (end: Disconnect) => void
+}
+
+/** {@link Sessions}, and what metrics want to know. */
+export interface PartitionSessions extends Sessions {
+  /** How many sessions are in each state. Sessions in a final state are not in memory and not counted. */
+  states(): Partial<Record<SessionState, number>>
+}
+
+/** A login takes a tenth of a second of CPU, so a few at a time open hundreds in seconds without starving the rest. */
+const RESTORING = { atOnce: 8, pauseMs: 50 }
+/** A session that does not open in this time no longer holds up those behind it. */
+const OPENING_MS = 5000
+
+/** Hosts the sessions of one partition while its lease is held. See {@link Sessions}. */
+export function createSessions(deps: SessionsDeps): PartitionSessions {
+  const { core, fence, handlers, outbox, cipher, sockets, attach, sent } = deps
+  const records = createRecords(core, fence)
+  const random = deps.random ?? Math.random
+  const restoring = deps.restoring ?? RESTORING
+  const sessions = new Map<string, Session>()
+  const listeners: ((sessionId: string) => void)[] = []
+  const closing = new AbortController()
+  const ended = AbortSignal.any([closing.signal, fence.signal])
+
+  const sessionDeps: SessionDeps = {
+    outbox,
+    cipher,
+    sockets,
+    attach,
+    sent,
+    records,
+    random,
+    pace: deps.pace ?? PACE,
+    onChange: changed,
+    onDisconnect: end => deps.onDisconnect?.(end),
+  }
+
+  fence.signal.addEventListener('abort', abandonAll, { once: true })
+
+  function abandonAll(): void {
+    for (const session of sessions.values()) session.abandon()
+  }
+
+  function changed(sessionId: string): void {
+    const session = sessions.get(sessionId)
+    if (session !== undefined && isFinal(session.state())) {
+      // Its view in Redis says all that is asked from now on.
+      void session.settled().then(
+        () => drop(sessionId, session),
+        () => undefined,
+      )
+    }
+    for (const listener of listeners) listener(sessionId)
+  }
+
+  function make(sessionId: string, before: SessionView | undefined, restored = false): Session {
+    const session = createSession(sessionDeps, { sessionId, fence, core }, { before, restored })
+    sessions.set(sessionId, session)
+    return session
+  }
+
+  /** The session, made anew when it is at rest: a session at rest takes no memory for long. */
+  async function awake(sessionId: string): Promise<Session> {
+    const session = sessions.get(sessionId)
+    if (session !== undefined && !isFinal(session.state())) return session
+    await session?.settled()
+    return make(sessionId, await records.view(sessionId))
+  }
+
+  async function start({ data }: Job<'START_SESSION'>): Promise<JobResult> {
+    if (ended.aborted) throw new JobFailure('INTERNAL', 'the partition is given up', 'wait')
+    const session = await awake(data.sessionId)
+    await session.start(data.phoneNumber)
+    return {}
+  }
+
+  async function stop({ data: { sessionId } }: Job<'STOP_SESSION'>): Promise<JobResult> {
+    const session = sessions.get(sessionId)
+    if (session === undefined) {
+      if ((await records.view(sessionId)) === undefined) throw notFound()
+      return {}
+    }
+    await session.stop()
+    drop(sessionId, session)
+    return {}
+  }
+
+  async function remove({ data: { sessionId } }: Job<'DELETE_SESSION'>): Promise<JobResult> {
+    // A session that is gone is deleted: the job may run again after a crash.
+    const known = sessions.get(sessionId)
+    if (known === undefined && !(await exists(sessionId))) return {}
+    const session = known ?? make(sessionId, undefined)
+    await session.remove()
+    drop(sessionId, session)
+    changed(sessionId)
+    return {}
+  }
+
+  async function exists(sessionId: string): Promise<boolean> {
+    if ((await records.view(sessionId)) !== undefined) return true
+    return records.hasCredentials(sessionId)
+  }
+
+  function drop(sessionId: string, session: Session): void {
+    if (sessions.get(sessionId) === session) sessions.delete(sessionId)
+  }
+
+  async function runHandler(job: Job<SessionJobName>, signal: AbortSignal): Promise<JobResult> {
+    const { sessionId } = job.data
+    const session = sessions.get(sessionId)
+    const failure = failureOf(session?.view() ?? (await records.view(sessionId)))
+    if (failure !== undefined) throw new JobFailure(failure.code, failure.message)
+    return runInConnection({ handlers, sent, session: { sessionId, fence, core } }, session?.open(), job, signal)
+  }
+
+  async function openAll(ids: readonly string[]): Promise<void> {
+    const waiting = [...ids]
+    const opener = async (): Promise<void> => {
+      for (let id = waiting.shift(); id !== undefined && !ended.aborted; id = waiting.shift()) {
+        await openOne(id)
+        await sleep(random() * restoring.pauseMs)
+      }
+    }
+    await Promise.all(Array.from({ length: restoring.atOnce }, opener))
+  }
+
+  async function openOne(sessionId: string): Promise<void> {
+    const session = sessions.get(sessionId)
+    // Whoever stopped, deleted or started it meanwhile knows better.
+    if (session?.state() !== 'backoff') return
+    try {
+      await session.resume()
+      await session.arrived(OPENING_MS)
+    } catch (error) {
+      core.log.error(
+        { sessionId, error: error instanceof Error ? error.message : 'unknown' },
+        'a session was not restored',
+      )
+    }
+  }
+
+  return {
+    async restore() {
+      const ids = await records.started()
+      const known: string[] = []
+      for (const sessionId of ids) {
+        const view = await records.view(sessionId)
+        if (failureOf(view) === undefined || view === undefined || view.lastDisconnect?.reason === UNREADABLE) {
+          make(sessionId, view, true)
+          known.push(sessionId)
+          continue
+        }
+        // The last owner came to this end and died before it had cleaned up.
+        if (view.state === 'logged_out') await openCredentials({ redis: core.redis, fence, cipher }, sessionId).clear()
+        await records.unmarkStarted(sessionId)
+      }
+      void openAll(known)
+    },
+
+    ready(sessionId) {
+      const session = sessions.get(sessionId)
+      return session === undefined || isFinal(session.state()) || session.open() !== undefined
+    },
+
+    onChange: listener => void listeners.push(listener),
+
+    async run(job, signal) {
+      if (job.name === 'START_SESSION') return start(job)
+      if (job.name === 'STOP_SESSION') return stop(job)
+      if (job.name === 'DELETE_SESSION') return remove(job)
+      return runHandler(job, signal)
+    },
+
+    async close() {
+      closing.abort()
+      await Promise.all([...sessions.values()].map(session => session.close()))
+    },
+
+    states() {
+      const counts: Partial<Record<SessionState, number>> = {}
+      for (const session of sessions.values()) {
+        const state = session.state()
+        if (!isFinal(state)) counts[state] = (counts[state] ?? 0) + 1
+      }
+      return counts
+    },
+  }
+}
+
+function notFound(): JobFailure {
+  return new JobFailure('SESSION_NOT_FOUND', 'there is no such session')
+}
