@@ -84,7 +84,7 @@ return { cursor, state[2] or '0', state[3] or '0', entries, lost }
 /**
  * KEYS cursor outbox undelivered poison; ARGV session cursor seq now want keepCount keepMs poison-record-or-empty.
  * Moves the cursor from `cursor` to `seq`, parks the event if there is a record of it, drops delivered events beyond
- * retention. Answers {'moved'} if someone (a replay) has moved the cursor since it was read, else {'settled', entries}
+ * retention, by age only now and then. Answers {'moved'} if someone (a replay) has moved the cursor since it was read, else {'settled', entries}
  * with up to `want` further events; none means that nothing awaits delivery any more, or that want was 0.
  */
 export const settleScript = fencedScript(`${INTEGER}${FINISH}
@@ -95,9 +95,12 @@ if ARGV[8] ~= '' then redis.call('HSET', KEYS[4], ARGV[3], ARGV[8]) end
 if redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0 then redis.call('ZADD', KEYS[3], 'XX', ARGV[4], ARGV[1]) end
 local keepFrom = seq - tonumber(ARGV[6]) + 1
 if keepFrom > 1 then redis.call('XTRIM', KEYS[2], 'MINID', integer(keepFrom) .. '-0') end
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', ARGV[3] .. '-0', 'COUNT', 8)) do
-  if tonumber(entry[2][4]) >= now - tonumber(ARGV[7]) then break end
-  redis.call('XDEL', KEYS[2], entry[1])
+if seq % 8 == 0 then
+  for _ = 1, 16 do
+    local oldest = redis.call('XRANGE', KEYS[2], '-', ARGV[3] .. '-0', 'COUNT', 1)[1]
+    if not oldest or tonumber(oldest[2][4]) >= now - tonumber(ARGV[7]) then break end
+    redis.call('XDEL', KEYS[2], oldest[1])
+  end
 end
 if tonumber(redis.call('HGET', KEYS[1], 'seq')) <= seq then
   finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[7])

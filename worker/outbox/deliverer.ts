@@ -1,0 +1,133 @@
+import { FencedError } from '../redis/fenced.ts'
+import type { Core, Fence } from '../types.ts'
+import type { LocalOutbox } from './append.ts'
+import type { Attempt } from './endpoint.ts'
+import type { Gate } from './gate.ts'
+import { createRounds, type Rest, type Rounds } from './rounds.ts'
+import { RETRY_POLICY, type RetryPolicy } from './schedule.ts'
+import { createStore, type Backlog, type ParkedEvent, type Retention } from './store.ts'
+import { takeTurn, type AttemptListener, type TurnDeps } from './turn.ts'
+
+/** How long delivered events can be replayed, unless settings say otherwise. */
+export const RETENTION: Retention = { count: 1000, ageMs: 24 * 60 * 60 * 1000 }
+const CONCURRENCY = 64
+const DRAIN_MS = 1000
+/** A session whose keys Redis refuses to work with is looked at again after this long. */
+const DEFECT_PAUSE_MS = 60_000
+
+/** What a partition's deliverer is made of. */
+export interface DelivererDeps extends Core {
+  fence: Fence
+  outbox: LocalOutbox
+  attempt: Attempt
+  /** One per process: every partition posts to the same endpoint. */
+  gate: Gate
+  policy?: RetryPolicy
+  retention?: Retention
+  /** Sessions that are delivered for at the same time. Default 64. */
+  concurrency?: number
+  /** In [0, 1). */
+  random?: () => number
+  onAttempt?: AttemptListener
+}
+
+/** Delivers the events of one owned partition, and what a person can do about them. */
+export interface Deliverer {
+  name: string
+  /**
+   * Delivers until the signal aborts (attempts under way get a second to end) or the lease is lost (they are cut).
+   * Resolves when nothing of it is left. Call it once.
+   */
+  run(signal: AbortSignal): Promise<void>
+  /** What awaits delivery. Costs Redis one command per 200 sessions that wait. */
+  backlog(): Promise<Backlog>
+  /** Sends the session's events from this seq on again, under their old ids, as far as they are kept. Their number. */
+  replay(sessionId: string, fromSeq: number): Promise<number>
+  /** The session's events that were given up. */
+  parked(sessionId: string): Promise<ParkedEvent[]>
+  /** Sends a parked event again, after what waits already, as a new seq with its old id. Undefined: it is not parked. */
+  redrive(sessionId: string, seq: number): Promise<number | undefined>
+}
+
+/** See {@link Deliverer}. Make one for each fence. */
+export function createDeliverer(deps: DelivererDeps): Deliverer {
+  const { clock, fence, gate, log, redis, retention = RETENTION } = deps
+  const ending = new AbortController()
+  const cut = new AbortController()
+  // Writes wait out an outage of Redis; when we are to end they end too, not only when the lease does.
+  const held: Fence = {
+    partition: fence.partition,
+    epoch: fence.epoch,
+    token: fence.token,
+    signal: AbortSignal.any([fence.signal, cut.signal]),
+    valid: () => fence.valid(),
+  }
+  const store = createStore({ redis, log, fence: held, retention })
+  const turnDeps: TurnDeps = {
+    log,
+    clock,
+    fence: held,
+    gate,
+    store,
+    attempt: deps.attempt,
+    policy: deps.policy ?? RETRY_POLICY,
+    random: deps.random ?? Math.random,
+    onAttempt: deps.onAttempt ?? (() => {}),
+    cut: held.signal,
+    ending: ending.signal,
+  }
+  const rounds: Rounds = createRounds({ clock, gate, concurrency: deps.concurrency ?? CONCURRENCY, turn })
+
+  async function turn(sessionId: string): Promise<Rest> {
+    try {
+      return await takeTurn(turnDeps, sessionId)
+    } catch (error) {
+      if (error instanceof FencedError) cut.abort()
+      else log.error({ err: error, sessionId }, 'the outbox of a session is unreadable')
+      return { kind: 'sleep', until: clock.now() + DEFECT_PAUSE_MS, asked: true }
+    }
+  }
+
+  return {
+    name: `deliverer-${fence.partition}`,
+
+    async run(signal) {
+      const over = AbortSignal.any([signal, held.signal])
+      const ended = new Promise<void>(resolve => {
+        if (over.aborted) resolve()
+        over.addEventListener('abort', () => resolve(), { once: true })
+      })
+      // Listening comes first: what is appended while the backlog is read is either in it or heard of.
+      const unlisten = deps.outbox.listen(fence.partition, (sessionId, seq) => rounds.ring(sessionId, seq))
+      try {
+        for (const { sessionId, at } of await store.pending()) rounds.sleep(sessionId, at)
+        await ended
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error
+      } finally {
+        unlisten()
+        ending.abort()
+        const deadline = setTimeout(() => cut.abort(), DRAIN_MS)
+        await rounds.stop()
+        clearTimeout(deadline)
+      }
+    },
+
+    backlog: async () => store.backlog(),
+    parked: async sessionId => store.parked(sessionId),
+
+    async replay(sessionId, fromSeq) {
+      const count = await store.replay(sessionId, fromSeq, clock.now())
+      if (count > 0) rounds.wake(sessionId)
+      log.info({ sessionId, fromSeq, count }, 'events replayed')
+      return count
+    },
+
+    async redrive(sessionId, seq) {
+      const newSeq = await store.redrive(sessionId, seq, clock.now())
+      if (newSeq !== undefined) rounds.ring(sessionId, newSeq)
+      log.info({ sessionId, seq, newSeq }, 'event redriven')
+      return newSeq
+    },
+  }
+}

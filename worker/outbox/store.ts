@@ -1,0 +1,172 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import * as z from 'zod'
+import { keys } from '../../shared/keys.ts'
+import type { Fence } from '../types.ts'
+import { persist } from './persist.ts'
+import { deferScript, loadScript, redriveScript, replayScript, settleScript, surveyScript } from './scripts.ts'
+
+/** A stored event. `id` is its webhook-id, `at` the time in ms at which it was stored, `body` the text to send. */
+export interface StoredEvent {
+  seq: number
+  id: string
+  at: number
+  body: string
+}
+
+/** Where the delivery of a session's events stands. `attempt` and `since` (ms) are of the first event, if it failed. */
+export interface Position {
+  cursor: number
+  attempt: number
+  since: number
+  events: StoredEvent[]
+}
+
+/** How long delivered events are kept for replay: the newest `count`, and none older than `ageMs`. */
+export interface Retention {
+  count: number
+  ageMs: number
+}
+
+const parkedRecord = z.object({
+  id: z.string(),
+  at: z.number(),
+  parkedAt: z.number(),
+  attempts: z.number(),
+  reason: z.string(),
+  body: z.string(),
+})
+
+/** An event that was given up, and why. Times in ms. */
+export type ParkedEvent = z.infer<typeof parkedRecord> & { seq: number }
+
+/** What awaits delivery in a partition. `oldestAt` in ms; undefined when nothing does. */
+export interface Backlog {
+  sessions: number
+  events: number
+  oldestAt: number | undefined
+}
+
+/** One partition's outboxes in Redis, for their deliverer. All writes are fenced and outlast outages of Redis. */
+export type Store = ReturnType<typeof createStore>
+
+/** Most events that are read at once; bounds the memory of a slot. */
+const READ = 8
+const SURVEY_PAGE = 200
+
+/** See {@link Store}. */
+export function createStore({ redis, log, fence, retention }: StoreDeps) {
+  const undelivered = keys.undelivered(fence.partition)
+  const keysOf = (id: string) => [keys.cursor(id), keys.outbox(id), undelivered, keys.poison(id)]
+  const lasting = async (write: () => Promise<unknown>) => persist(write, fence, log)
+
+  return {
+    /** Sessions with events to deliver and the time in ms of the next attempt, soonest first. */
+    async pending(): Promise<{ sessionId: string; at: number }[]> {
+      const flat = (await lasting(async () => redis.zrange(undelivered, '0', '-1', 'WITHSCORES'))) as string[]
+      return Array.from({ length: flat.length / 2 }, (_, i) => ({
+        sessionId: flat[2 * i] ?? '',
+        at: Number(flat[2 * i + 1]),
+      }))
+    },
+
+    async load(sessionId: string): Promise<Position> {
+      const args = [sessionId, READ, retention.ageMs]
+      const reply = await lasting(async () => loadScript.run(redis, fence, keysOf(sessionId), args))
+      const [cursor, attempt, since, entries, lost] = reply as [string, string, string, Entry[], number]
+      if (lost > 0) log.error({ sessionId, lost }, 'undelivered events are missing from redis')
+      return {
+        cursor: Number(cursor),
+        attempt: Number(attempt),
+        since: Number(since),
+        events: entries.map(readEntry),
+      }
+    },
+
+    /**
+     * Moves the cursor on over one event that was delivered, or parked with a record. Reads on when `read` is set.
+     * Undefined when the cursor was moved by someone else.
+     */
+    async settle(sessionId: string, { from, to, now, read, parked }: Settlement): Promise<StoredEvent[] | undefined> {
+      const record = parked === undefined ? '' : JSON.stringify(parked)
+      const { count, ageMs } = retention
+      const args = [sessionId, from, to, now, read ? READ : 0, count, ageMs, record]
+      const reply = await lasting(async () => settleScript.run(redis, fence, keysOf(sessionId), args))
+      const [answer, entries] = reply as ['moved'] | ['settled', Entry[]]
+      return answer === 'moved' ? undefined : entries?.map(readEntry)
+    },
+
+    /** Notes a failed attempt and when the next one is due. */
+    async defer(sessionId: string, { cursor, attempt, since, nextAt }: Deferral): Promise<void> {
+      const args = [sessionId, cursor, attempt, since, nextAt]
+      await lasting(async () => deferScript.run(redis, fence, [keys.cursor(sessionId), undelivered], args))
+    },
+
+    /** Moves the cursor back so that `from` is the next event. Answers how many are sent again. */
+    async replay(sessionId: string, from: number, now: number): Promise<number> {
+      const scriptKeys = [keys.cursor(sessionId), keys.outbox(sessionId), undelivered]
+      return Number(await lasting(async () => replayScript.run(redis, fence, scriptKeys, [sessionId, from, now])))
+    },
+
+    /** The session's events that were given up, oldest first. */
+    async parked(sessionId: string): Promise<ParkedEvent[]> {
+      const hash = await redis.hgetall(keys.poison(sessionId))
+      return Object.entries(hash)
+        .map(([seq, text]) => ({ seq: Number(seq), ...parkedRecord.parse(JSON.parse(text)) }))
+        .toSorted((a, b) => a.seq - b.seq)
+    },
+
+    /** Puts a parked event at the end of the outbox. Answers its new seq, or undefined when it is not parked. */
+    async redrive(sessionId: string, seq: number, now: number): Promise<number | undefined> {
+      const text = await redis.hget(keys.poison(sessionId), String(seq))
+      if (text === null) return undefined
+      const { id, body } = parkedRecord.parse(JSON.parse(text))
+      const args = [sessionId, seq, now, id, body]
+      // Not repeated after an outage: a repeat could not tell "not parked" from "done before".
+      return Number(await redriveScript.run(redis, fence, keysOf(sessionId), args)) || undefined
+    },
+
+    /** Asks Redis once per 200 sessions that have something to deliver, and once when none has. */
+    async backlog(): Promise<Backlog> {
+      const sessions = await redis.zrange(undelivered, '0', '-1')
+      let events = 0
+      let oldestAt: number | undefined
+      for (let i = 0; i < sessions.length; i += SURVEY_PAGE) {
+        const page = sessions.slice(i, i + SURVEY_PAGE).flatMap(id => [keys.cursor(id), keys.outbox(id)])
+        for (const [depth, at] of (await surveyScript.run(redis, fence, page, [])) as [number, string][]) {
+          events += depth
+          if (at !== '0') oldestAt = Math.min(oldestAt ?? Infinity, Number(at))
+        }
+      }
+      return { sessions: sessions.length, events, oldestAt }
+    },
+  }
+}
+
+interface StoreDeps {
+  redis: Redis
+  log: Logger
+  fence: Fence
+  retention: Retention
+}
+
+interface Settlement {
+  from: number
+  to: number
+  now: number
+  read: boolean
+  parked?: z.infer<typeof parkedRecord> | undefined
+}
+
+interface Deferral {
+  cursor: number
+  attempt: number
+  since: number
+  nextAt: number
+}
+
+type Entry = [entryId: string, fields: string[]]
+
+function readEntry([entryId, [, id = '', , at = '', , body = '']]: Entry): StoredEvent {
+  return { seq: Number.parseInt(entryId, 10), id, at: Number(at), body }
+}
