@@ -45,6 +45,13 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   let work = Promise.resolve()
   let finished = false
 
+  // What one stanza causes goes out in one piece: a write for each of an ack and its receipts costs more than they do.
+  let outgoing: Buffer[] = []
+  const flush = (): void => {
+    if (outgoing.length > 0 && socket.readyState === WebSocket.OPEN) socket.send(Buffer.concat(outgoing))
+    outgoing = []
+  }
+
   const connection: Connection = {
     number,
     openedAt: Date.now(),
@@ -54,13 +61,15 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
     frozen: false,
     send(stanza) {
       if (!transport || connection.frozen || socket.readyState !== WebSocket.OPEN) return
-      socket.send(frameOf(transport.encrypt(encodeBinaryNode(stanza))))
+      if (outgoing.length === 0) queueMicrotask(flush)
+      outgoing.push(frameOf(transport.encrypt(encodeBinaryNode(stanza))))
     },
     finish(stanza) {
       if (finished) return
       finished = true
       if (stanza) connection.send(stanza)
       if (stanza?.tag === 'stream:error') connection.send(node('xmlstreamend'))
+      flush()
       socket.close()
     },
     cut: () => socket.terminate(),

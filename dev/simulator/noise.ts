@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto'
 import { NOISE_MODE, proto } from '@whiskeysockets/baileys'
 import { agree, generateKeyPair, sign, type KeyPair } from './signal/curve.ts'
 import { derive } from './signal/primitives.ts'
@@ -40,7 +40,7 @@ export function createNoiseServer(identity: NoiseIdentity, intro: Buffer): Noise
   const ephemeral = generateKeyPair()
   let hash: Buffer = Buffer.from(NOISE_MODE)
   let salt = hash
-  let key = hash
+  let key = createSecretKey(hash)
   let counter = 0
 
   const authenticate = (data: Uint8Array): void => {
@@ -49,7 +49,7 @@ export function createNoiseServer(identity: NoiseIdentity, intro: Buffer): Noise
   const mix = (secret: Uint8Array): void => {
     const expanded = derive(secret, '', 64, salt)
     salt = expanded.subarray(0, 32)
-    key = expanded.subarray(32)
+    key = createSecretKey(expanded.subarray(32))
     counter = 0
   }
   const seal = (plaintext: Uint8Array): Buffer => {
@@ -89,7 +89,9 @@ export function createNoiseServer(identity: NoiseIdentity, intro: Buffer): Noise
   }
 }
 
-function createTransport(writeKey: Buffer, readKey: Buffer): Transport {
+function createTransport(write: Buffer, readWith: Buffer): Transport {
+  const writeKey = createSecretKey(write)
+  const readKey = createSecretKey(readWith)
   let written = 0
   let read = 0
   return {
@@ -104,13 +106,13 @@ function nonce(counter: number): Buffer {
   return iv
 }
 
-function encryptGcm(key: Buffer, counter: number, plaintext: Uint8Array, aad: Buffer): Buffer {
+function encryptGcm(key: KeyObject, counter: number, plaintext: Uint8Array, aad: Buffer): Buffer {
   const cipher = createCipheriv('aes-256-gcm', key, nonce(counter))
   cipher.setAAD(aad)
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-function decryptGcm(key: Buffer, counter: number, sealed: Uint8Array, aad: Buffer): Buffer {
+function decryptGcm(key: KeyObject, counter: number, sealed: Uint8Array, aad: Buffer): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', key, nonce(counter))
   decipher.setAAD(aad)
   decipher.setAuthTag(sealed.subarray(-TAG))
