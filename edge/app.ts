@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { logLine, toProblem } from './http/errors.ts'
-import { Problem, problemResponse } from './http/problem.ts'
+import { Problem, sendProblem } from './http/problem.ts'
 import { requireKey } from './http/requireKey.ts'
-import { mount, type App, type Route, type Variables } from './http/route.ts'
+import { mount, type App, type Route, type RouteContext, type Variables } from './http/route.ts'
 import { securityHeaders } from './http/securityHeaders.ts'
 import { sendProblemPage, wantsPage } from './page/ProblemPage.tsx'
 import { requireSignIn, sameSite } from './page/guards.ts'
@@ -22,13 +22,10 @@ export const routes: readonly Route[] = [postJobs, getJob, getSession, getSessio
 export function createShell(): App {
   const app = new Hono<{ Variables: Variables }>()
   app.use(requestId({ limitLength: 64 }), securityHeaders)
-  app.notFound(() => {
-    throw new Problem('NOT_FOUND')
-  })
-  app.onError((error, context) => {
-    const problem = toProblem(error, logLine, context.get('requestId'))
-    return wantsPage(context) ? sendProblemPage(context, problem) : problemResponse(problem)
-  })
+  const answer = (context: RouteContext, problem: Problem) =>
+    wantsPage(context) ? sendProblemPage(context, problem) : sendProblem(context, problem)
+  app.notFound(context => answer(context, new Problem('NOT_FOUND')))
+  app.onError((error, context) => answer(context, toProblem(error, logLine, context.get('requestId'))))
   return app
 }
 

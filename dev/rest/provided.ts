@@ -1,6 +1,7 @@
 /** Where the servers of a test run are, all on loopback. */
 export interface TestServers {
   redisUrl: string
+  kind: 'given' | 'redis-server' | 'embedded'
   /** That Redis over REST. */
   restUrl: string
   restToken: string

@@ -17,6 +17,7 @@ async function main(): Promise<void> {
   const closed = createServer()
   const servers: TestServers = {
     redisUrl: redis.url,
+    kind: redis.kind,
     restUrl: gateway.url,
     restToken,
     hangingUrl: await listen(hanging),

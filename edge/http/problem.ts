@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import type { FieldError } from '../../shared/coded.ts'
 import { HTTP_STATUS, type HttpCode } from '../../shared/errors.ts'
 
@@ -46,8 +47,8 @@ export class Problem extends Error {
   }
 }
 
-/** The problem as RFC 9457 writes it, with our stable `code`. */
-export function problemResponse({ code, details }: Problem): Response {
+/** Answers with the problem as RFC 9457 writes it, with our stable `code`. */
+export function sendProblem(context: Context, { code, details }: Problem): Response {
   const { detail, errors, headers } = details
   const body = {
     type: `urn:kurir:problem:${code.toLowerCase().replaceAll('_', '-')}`,
@@ -57,8 +58,5 @@ export function problemResponse({ code, details }: Problem): Response {
     ...(detail !== undefined && { detail }),
     ...(errors !== undefined && { errors: errors.slice(0, MAX_LISTED_ERRORS) }),
   }
-  return Response.json(body, {
-    status: HTTP_STATUS[code],
-    headers: { ...headers, 'content-type': 'application/problem+json' },
-  })
+  return context.json(body, HTTP_STATUS[code], { ...headers, 'content-type': 'application/problem+json' })
 }

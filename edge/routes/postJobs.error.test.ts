@@ -1,0 +1,196 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { FIELD_CODES, type FieldCode } from '../../shared/errors.ts'
+import { command, newSession, post, servers, text } from '../testing.ts'
+
+interface ProblemBody {
+  code: string
+  status: number
+  detail?: string
+  errors?: { path: string; code: FieldCode; message: string }[]
+}
+
+const to = '6281234567890'
+const sessionId = 'user-123'
+const person = '6281234567890@s.whatsapp.net'
+const poll = { sessionId, to, name: 'Kapan?', options: ['a', 'b'] }
+
+function job(name: string, data: Record<string, unknown>, opts?: unknown) {
+  return { name, data, opts }
+}
+
+/** For each code, what is posted and where the fault is. The compiler and the first test name a code that is missing. */
+const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
+  UNKNOWN_JOB: [job('SEND_PIGEON', { sessionId }), 'name'],
+  MISSING_FIELD: [job('SEND_TEXT', { sessionId, text: 'a' }), 'data.to'],
+  INVALID_FIELD: [job('SEND_MEDIA', { sessionId, to, type: 'hologram', media: 'aGk=' }), 'data.type'],
+  INVALID_SESSION_ID: [job('START_SESSION', { sessionId: '../etc' }), 'data.sessionId'],
+  INVALID_JID: [job('SEND_TEXT', { sessionId, to: 'somebody', text: 'a' }), 'data.to'],
+  INVALID_PHONE_NUMBER: [job('START_SESSION', { sessionId, phoneNumber: '12' }), 'data.phoneNumber'],
+  EMPTY_TEXT: [job('SEND_TEXT', { sessionId, to, text: ' \n' }), 'data.text'],
+  TEXT_TOO_LONG: [job('SEND_TEXT', { sessionId, to, text: 'a'.repeat(131_073) }), 'data.text'],
+  POLL_TOO_FEW_OPTIONS: [job('SEND_POLL', { ...poll, options: ['a'] }), 'data.options'],
+  POLL_TOO_MANY_OPTIONS: [job('SEND_POLL', { ...poll, options: Array.from('abcdefghijklm') }), 'data.options'],
+  POLL_DUPLICATE_OPTION: [job('SEND_POLL', { ...poll, options: ['a', 'a'] }), 'data.options'],
+  POLL_SELECTABLE_COUNT: [job('SEND_POLL', { ...poll, selectableCount: 3 }), 'data.selectableCount'],
+  INVALID_MEDIA: [job('SEND_MEDIA', { sessionId, to, type: 'image', media: 'not base64!' }), 'data.media'],
+  MEDIA_TOO_LARGE: [job('SEND_MEDIA', { sessionId, to, type: 'image', media: 'A'.repeat(8_500_000) }), 'data.media'],
+  NO_PARTICIPANTS: [job('GROUP_CREATE', { sessionId, subject: 'a', participants: [] }), 'data.participants'],
+  TOO_MANY_PARTICIPANTS: [
+    job('GROUP_CREATE', { sessionId, subject: 'a', participants: Array(1025).fill(person) }),
+    'data.participants',
+  ],
+  INVALID_JOB_OPTION: [job('STOP_SESSION', { sessionId }, { delay: -1 }), 'opts.delay'],
+}
+
+describe('a job that does not fit the contract', () => {
+  it.each(FIELD_CODES)('is refused with the path of its field: %s', async code => {
+    const [body, path] = FAULTS[code]
+    const response = await post(body)
+    expect(response.status).toBe(400)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    const problem = await response.json<ProblemBody>()
+    expect(problem).toMatchObject({ type: 'urn:kurir:problem:invalid-request', code: 'INVALID_REQUEST', status: 400 })
+    expect(problem.errors).toContainEqual({ path, code, message: expect.any(String) })
+  })
+
+  it('refuses the whole batch, and says where', async () => {
+    const session = newSession()
+    const counter = await command('GET', 'bull:whatsapp-jobs:id')
+    const bad = { name: 'SEND_TEXT', data: { sessionId: session, to, text: '' } }
+    const response = await post({ jobs: [text(session), bad, { ...text(session), opts: { priority: 1.5 } }, 7] })
+    expect(response.status).toBe(400)
+    const { errors } = await response.json<ProblemBody>()
+    expect(errors?.map(error => [error.path, error.code])).toEqual([
+      ['jobs[1].data.text', 'EMPTY_TEXT'],
+      ['jobs[2].opts.priority', 'INVALID_JOB_OPTION'],
+      ['jobs[3]', 'INVALID_FIELD'],
+    ])
+    expect(await command('GET', 'bull:whatsapp-jobs:id')).toBe(counter)
+  })
+
+  it.each([
+    ['a fraction', { delay: 1.5 }],
+    ['a delay of over a year', { delay: 366 * 24 * 60 * 60 * 1000 }],
+    ['a priority above the limit', { priority: 2_097_153 }],
+    ['a text', { priority: '1' }],
+    ['an id that is a number', { jobId: '17' }],
+    ["an id that is a key of BullMQ's", { jobId: 'wait' }],
+    ['an id with a colon', { jobId: 'a:b' }],
+    ['an empty id', { jobId: '' }],
+    ['an option that is not ours to give', { attempts: 100 }],
+    ['no object', 'fast'],
+  ])('may not have as option %s', async (_, opts) => {
+    const response = await post({ ...text('a'), opts })
+    expect(response.status).toBe(400)
+    const { errors } = await response.json<ProblemBody>()
+    expect(errors).toEqual([expect.objectContaining({ code: 'INVALID_JOB_OPTION' })])
+  })
+})
+
+describe('a body', () => {
+  it.each([
+    ['no JSON', '{"name":', 400, 'INVALID_JSON'],
+    ['no object', '[]', 400, 'INVALID_REQUEST'],
+    ['null', 'null', 400, 'INVALID_REQUEST'],
+    ['no jobs', '{"jobs":[]}', 400, 'INVALID_REQUEST'],
+    ['jobs that are no list', '{"jobs":{}}', 400, 'INVALID_REQUEST'],
+  ])('is refused when it is %s', async (_, body, status, code) => {
+    const response = await post(body)
+    expect(response.status).toBe(status)
+    expect(await response.json()).toMatchObject({ code })
+  })
+
+  it('is refused when it has more than 500 jobs', async () => {
+    const response = await post({ jobs: Array.from({ length: 501 }, () => text('a')) })
+    expect((await response.json<ProblemBody>()).errors?.[0]).toMatchObject({ path: 'jobs', code: 'INVALID_FIELD' })
+  })
+
+  it('is refused when it says that it is no JSON', async () => {
+    const response = await post(text('a'), { headers: { 'content-type': 'text/plain' } })
+    expect(response.status).toBe(415)
+    expect(await response.json()).toMatchObject({ code: 'UNSUPPORTED_MEDIA_TYPE' })
+  })
+
+  it('lists 100 errors at most', async () => {
+    const response = await post({ jobs: Array.from({ length: 500 }, () => ({})) })
+    expect((await response.json<ProblemBody>()).errors).toHaveLength(100)
+  })
+})
+
+describe('an Idempotency-Key', () => {
+  it.each(['', 'a'.repeat(256), 'tab\tinside'])('is refused when it is malformed: %j', async key => {
+    const response = await post(text('a'), { headers: { 'idempotency-key': key } })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'IDEMPOTENCY_KEY_INVALID' })
+  })
+
+  it('is refused for another payload, of which nothing is stored', async () => {
+    const session = newSession()
+    const headers = { 'idempotency-key': session }
+    await post(text(session, 'one'), { headers })
+    const counter = await command('GET', 'bull:whatsapp-jobs:id')
+    const response = await post(text(session, 'two'), { headers })
+    expect(response.status).toBe(422)
+    expect(await response.json()).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' })
+    expect(await command('GET', 'bull:whatsapp-jobs:id')).toBe(counter)
+  })
+})
+
+describe('PARTITIONS', () => {
+  afterEach(() => command('DEL', 'kurir:partitions'))
+
+  it('that differs from the recorded one stores nothing', async () => {
+    await command('SET', 'kurir:partitions', '8')
+    const counter = await command('GET', 'bull:whatsapp-jobs:id')
+    const response = await post(text('a'))
+    expect(response.status).toBe(500)
+    expect(await response.json()).toMatchObject({
+      code: 'MISCONFIGURED',
+      detail: expect.stringContaining('8 in Redis'),
+    })
+    expect(await command('GET', 'bull:whatsapp-jobs:id')).toBe(counter)
+  })
+
+  it('that is the recorded one is fine', async () => {
+    await command('SET', 'kurir:partitions', '1')
+    expect((await post(text('a'))).status).toBe(202)
+  })
+})
+
+describe('Redis', () => {
+  /** What a poster is told; the same whatever is the matter with Redis. */
+  const UNAVAILABLE = { status: 503, retryAfter: '2', code: 'REDIS_UNAVAILABLE' }
+
+  async function outcome(response: Response) {
+    const { code } = await response.json<ProblemBody>()
+    return { status: response.status, retryAfter: response.headers.get('retry-after'), code }
+  }
+
+  it.each(['closedUrl', 'hangingUrl'] as const)('that cannot be reached is a 503 within 3 s: %s', async which => {
+    const begun = Date.now()
+    const response = await post(text('a'), { settings: { UPSTASH_REDIS_REST_URL: servers[which] } })
+    expect(await outcome(response)).toEqual(UNAVAILABLE)
+    expect(Date.now() - begun).toBeLessThan(3000)
+  })
+
+  it('that is another server is a 503', async () => {
+    const settings = { UPSTASH_REDIS_REST_URL: `${servers.restUrl}/echo/hi` }
+    expect(await outcome(await post(text('a'), { settings }))).toEqual(UNAVAILABLE)
+  })
+
+  it.skipIf(servers.kind === 'embedded')('that is full, or only a replica, is a 503', async () => {
+    await command('CONFIG', 'SET', 'maxmemory', '1')
+    const full = await post(text('a'))
+    await command('CONFIG', 'SET', 'maxmemory', '0')
+    await command('REPLICAOF', '127.0.0.1', new URL(servers.closedUrl).port)
+    const replica = await post(text('a'))
+    await command('REPLICAOF', 'NO', 'ONE')
+    expect(await outcome(full)).toEqual(UNAVAILABLE)
+    expect(await outcome(replica)).toEqual(UNAVAILABLE)
+  })
+
+  it('that forgot its scripts is given them again', async () => {
+    await command('SCRIPT', 'FLUSH')
+    expect((await post(text('a'))).status).toBe(202)
+  })
+})
