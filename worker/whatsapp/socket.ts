@@ -30,6 +30,8 @@ export interface SocketSettings {
   version?: WAVersion
   /** The simulator's root key, 32 bytes. Honoured only with a loopback `url`. */
   noiseRootKey?: Uint8Array
+  /** How long each QR is shown, in ms. Default: a minute for the first and 20 s for each of the others. */
+  qrMs?: number
   /** An undici dispatcher for media up and down, such as one that trusts the simulator's certificate. */
   dispatcher?: unknown
 }
@@ -180,7 +182,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
 }
 
 function configOf(settings: SocketSettings, options: SocketOptions): Partial<SocketConfig> {
-  const { url, version, dispatcher } = settings
+  const { url, version, qrMs, dispatcher } = settings
   const { caches } = options
   return {
     // WhatsApp checks the name that goes with a pairing code against the browsers it knows.
@@ -198,6 +200,7 @@ function configOf(settings: SocketSettings, options: SocketOptions): Partial<Soc
     transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
     ...(url !== undefined && { waWebSocketUrl: url }),
     ...(version !== undefined && { version }),
+    ...(qrMs !== undefined && { qrTimeout: qrMs }),
     ...(dispatcher !== undefined && { fetchAgent: dispatcher as never, options: { dispatcher } as RequestInit }),
   }
 }

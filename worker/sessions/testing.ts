@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto'
+import { pino } from 'pino'
+import { getGlobalDispatcher } from 'undici'
+import type { Redis } from 'ioredis'
+import type { JobData, JobName } from '../../shared/contract.ts'
+import { keys } from '../../shared/keys.ts'
+import { readSessionView, type SessionView } from '../../shared/session.ts'
+import { createCipher } from '../credentials/cipher.ts'
+import { createHandlers } from '../handlers/index.ts'
+import { createOutbox } from '../outbox/append.ts'
+import type { Clock, Fence, Job } from '../types.ts'
+import { createAttach } from '../whatsapp/attach.ts'
+import { createSentStore } from '../whatsapp/sent-store.ts'
+import { createSockets, type SocketSettings } from '../whatsapp/socket.ts'
+import { createSessions, type PartitionSessions, type SessionsDeps } from './sessions.ts'
+
+/** A log for tests. */
+export const log = pino({ level: 'silent' })
+
+const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+
+/** One worker's hold on a partition, in tests. */
+export interface TestOwner {
+  sessions: PartitionSessions
+  fence: Fence
+  /** The lease goes to nobody: every write is refused from now on, and the owner does not know. */
+  loseLease(): Promise<void>
+  /** The owner learns that the lease is lost. */
+  abort(): void
+  run<N extends JobName>(name: N, data: JobData<N>): ReturnType<PartitionSessions['run']>
+}
+
+/** What a test stands on. */
+export interface TestWorld {
+  redis: Redis
+  socket: SocketSettings
+  credentialsKey: string
+}
+
+let epochs = 0
+let jobs = 0
+
+/** A key for credentials. */
+export const newKey = (): string => randomBytes(32).toString('base64')
+
+/** Takes the lease of partition 0 and hosts its sessions with quick reconnects. */
+export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {}): Promise<TestOwner> {
+  const { redis } = world
+  const token = `worker:${++epochs}`
+  const lost = new AbortController()
+  const fence: Fence = { partition: 0, epoch: epochs, token, valid: () => !lost.signal.aborted, signal: lost.signal }
+  await redis.set(keys.lease(0), token)
+
+  const core = { redis, log, clock }
+  const outbox = createOutbox(core)
+  const cipher = createCipher([world.credentialsKey])
+  const sessions = createSessions({
+    core,
+    fence,
+    outbox,
+    cipher,
+    sockets: createSockets(world.socket, log),
+    attach: createAttach({ outbox }),
+    handlers: createHandlers({ agent: getGlobalDispatcher(), maxBytes: 1_000_000 }),
+    sent: createSentStore(core, cipher),
+    pace: { baseMs: 20, capMs: 100 },
+    ...changes,
+  })
+  return {
+    sessions,
+    fence,
+    loseLease: async () => void (await redis.set(keys.lease(0), 'nobody:0')),
+    abort: () => lost.abort(),
+    run(name, data) {
+      const job = { name, data, id: String(++jobs), queue: 'whatsapp-jobs', createdAt: Date.now(), attempt: 1 }
+      return sessions.run(job as Job, new AbortController().signal)
+    },
+  }
+}
+
+/** The view as the edge sees it. */
+export async function viewOf(redis: Redis, sessionId: string): Promise<SessionView | undefined> {
+  return readSessionView(await redis.hgetall(keys.session(sessionId)))
+}
+
+/** The data of the session's `connection.update` events so far, oldest first. */
+export async function updatesOf(redis: Redis, sessionId: string): Promise<Record<string, unknown>[]> {
+  const entries = await redis.xrange(keys.outbox(sessionId), '-', '+')
+  const events = entries.map(([, fields]) => JSON.parse(fields[fields.indexOf('body') + 1] ?? '{}') as Event)
+  return events.filter(({ event }) => event === 'connection.update').map(({ data }) => data)
+}
+
+interface Event {
+  event: string
+  data: Record<string, unknown>
+}
