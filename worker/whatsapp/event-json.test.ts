@@ -25,7 +25,7 @@ describe('messageJson', () => {
 
   test('writes bytes as base64 and 64-bit numbers as numbers while they are safe', async () => {
     // fromObject makes the 64-bit objects that decoding makes.
-    const { message, messageTimestamp } = proto.WebMessageInfo.fromObject({
+    const { message = null, messageTimestamp = null } = proto.WebMessageInfo.fromObject({
       key: {},
       messageTimestamp: '7',
       message: {

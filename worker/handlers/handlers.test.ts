@@ -1,0 +1,344 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import sharp from 'sharp'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { jobResult } from '../../shared/receipt.ts'
+import { startTestSession, type TestSession } from './test-session.ts'
+
+const BUDI = '628999000001'
+const SITI = '628999000002'
+const NOBODY = '628999000404'
+const jid = (phone: string) => `${phone}@s.whatsapp.net`
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+let session: TestSession
+let files: Server
+let origin: string
+let served: { bytes: Uint8Array; type?: string; status?: number } = { bytes: Buffer.alloc(0) }
+let fetches = 0
+
+beforeAll(async () => {
+  files = createServer((_request, response) => {
+    fetches += 1
+    response.writeHead(served.status ?? 200, served.type === undefined ? {} : { 'content-type': served.type })
+    response.end(served.bytes)
+  })
+  await new Promise<void>(resolve => files.listen(0, '127.0.0.1', resolve))
+  const { port } = files.address() as AddressInfo
+  origin = `http://127.0.0.1:${port}`
+  session = await startTestSession({ allowHosts: new Set([`127.0.0.1:${port}`]) })
+})
+afterAll(async () => {
+  await session[Symbol.asyncDispose]()
+  files.close()
+})
+beforeEach(async () => {
+  await session.control.clearFaults()
+})
+
+/** Runs a job to its end and gives what the simulated contact decrypted. */
+async function arrives(name: Parameters<TestSession['run']>[0], data: Record<string, unknown>, id?: string) {
+  const result = jobResult.parse(await session.run(name, data, id === undefined ? {} : { id }))
+  const [seen] = await session.control.waitForReceived(1, { id: result.key?.id ?? '' })
+  if (seen === undefined) throw new Error('nothing arrived')
+  expect(seen.opened.length).toBeGreaterThan(0)
+  expect(seen.opened.filter(({ ok }) => !ok)).toEqual([])
+  return { result, seen, message: seen.message as Record<string, Record<string, unknown>> }
+}
+
+describe('texts', () => {
+  test('arrive, and the result is the key of the message', async () => {
+    const { result, seen } = await arrives('SEND_TEXT', { to: jid(BUDI), text: 'Halo, ini pesan dari API!' })
+    expect(result).toEqual({ key: { remoteJid: jid(BUDI), fromMe: true, id: seen.id } })
+    expect(seen).toMatchObject({ text: 'Halo, ini pesan dari API!', chatPhone: BUDI })
+    expect(seen.id).toMatch(/^3EB0[0-9A-F]{18}$/)
+  })
+
+  test('mention people', async () => {
+    const { message } = await arrives('SEND_TEXT', { to: BUDI, text: `hi @${SITI}`, mentions: [SITI] })
+    expect(message['extendedTextMessage']).toMatchObject({ contextInfo: { mentionedJid: [jid(SITI)] } })
+  })
+
+  test('fail for a number that is not on WhatsApp, and nothing is sent', async () => {
+    await session.control.numbers({ unregistered: [NOBODY] })
+    const sending = session.run('SEND_TEXT', { to: NOBODY, text: 'anyone?' })
+    await expect(sending).rejects.toMatchObject({ code: 'NOT_ON_WHATSAPP', retry: 'never' })
+    expect(await session.control.received({ chat: NOBODY })).toEqual([])
+  })
+
+  test('a repeat of the job is the same message', async () => {
+    const first = await session.run('SEND_TEXT', { to: jid(BUDI), text: 'once' }, { id: 'again' })
+    const second = await session.run('SEND_TEXT', { to: jid(BUDI), text: 'once' }, { id: 'again', attempt: 2 })
+    expect(second).toEqual(first)
+    const seen = await session.control.received({ id: first.key?.id ?? '' })
+    expect(seen.map(({ duplicate, text }) => [duplicate, text])).toEqual([
+      [false, 'once'],
+      [true, 'once'],
+    ])
+  })
+
+  test('an error ack fails the job with its code', async () => {
+    await session.control.fault({ kind: 'error-ack', code: 463, count: 1 } as never)
+    const sending = session.run('SEND_TEXT', { to: jid(BUDI), text: 'refused' })
+    await expect(sending).rejects.toMatchObject({
+      code: 'WHATSAPP_REFUSED',
+      retry: 'never',
+      message: expect.stringContaining('463'),
+    })
+  })
+})
+
+describe('replies and reactions', () => {
+  const key = { remoteJid: jid(BUDI), fromMe: false, id: 'BAE5ABCDEF' }
+
+  test('quote with the message', async () => {
+    const message = {
+      extendedTextMessage: { text: 'what do you think?', contextInfo: { stanzaId: 'older' } },
+      messageContextInfo: { messageSecret: 'AQID' },
+    }
+    const { message: seen } = await arrives('SEND_REPLY', { to: jid(BUDI), text: 'yes', quoted: { key, message } })
+    expect(seen['extendedTextMessage']).toMatchObject({
+      text: 'yes',
+      contextInfo: {
+        stanzaId: key.id,
+        participant: jid(BUDI),
+        quotedMessage: { extendedTextMessage: { text: 'what do you think?' } },
+      },
+    })
+    expect(JSON.stringify(seen)).not.toContain('older')
+  })
+
+  test('quote without the message', async () => {
+    const { message } = await arrives('SEND_REPLY', { to: jid(BUDI), text: 'yes', quoted: { key } })
+    expect(message['extendedTextMessage']).toMatchObject({
+      text: 'yes',
+      contextInfo: { stanzaId: key.id, participant: jid(BUDI) },
+    })
+  })
+
+  test('quote our own message with what we sent', async () => {
+    const { result } = await arrives('SEND_TEXT', { to: jid(BUDI), text: 'mine' })
+    const { message } = await arrives('SEND_REPLY', { to: jid(BUDI), text: 'again', quoted: { key: result.key } })
+    expect(message['extendedTextMessage']).toMatchObject({
+      contextInfo: {
+        participant: jid(session.phone),
+        quotedMessage: { extendedTextMessage: { text: 'mine' } },
+      },
+    })
+  })
+
+  test.each([
+    ['no object where one belongs', { imageMessage: 5 }],
+    ['bytes that say how long they are', { imageMessage: { mediaKey: { length: 1e9 } } }],
+    ['nesting without an end', nested(2000)],
+    ['much text', { conversation: 'x'.repeat(70_000) }],
+  ])('refuse a quoted message with %s', async (_what, message) => {
+    const sending = session.run('SEND_REPLY', { to: jid(BUDI), text: 'yes', quoted: { key, message } })
+    await expect(sending).rejects.toMatchObject({ code: 'INVALID_JOB', retry: 'never' })
+  })
+
+  test('react and take the reaction back', async () => {
+    const { message } = await arrives('SEND_REACTION', { to: jid(BUDI), key, emoji: '👍' })
+    expect(message['reactionMessage']).toMatchObject({ key: { id: key.id, remoteJid: key.remoteJid }, text: '👍' })
+    const removed = await arrives('SEND_REACTION', { to: jid(BUDI), key: { remoteJid: BUDI, id: key.id }, emoji: '' })
+    expect(removed.message['reactionMessage']).toMatchObject({ key: { id: key.id }, text: '' })
+    expect(removed.seen.attrs['type']).toBe('reaction')
+  })
+})
+
+describe('polls', () => {
+  test.each([
+    [0, 'pollCreationMessage'],
+    [1, 'pollCreationMessageV3'],
+    [2, 'pollCreationMessage'],
+  ])('with selectableCount %i', async (selectableCount, type) => {
+    const options = ['Senin', 'Selasa', 'Rabu']
+    const poll = { to: jid(BUDI), name: 'Kapan kita meeting?', options, selectableCount }
+    const { message, seen } = await arrives('SEND_POLL', poll)
+    expect(message[type]).toMatchObject({ name: poll.name, options: options.map(optionName => ({ optionName })) })
+    expect(message[type]?.['selectableOptionsCount'] ?? 0).toBe(selectableCount)
+    expect(message['messageContextInfo']?.['messageSecret']).toBeDefined()
+    expect(seen.attrs['type']).toBe('poll')
+  })
+
+  test('keep their secret in a repeat', async () => {
+    const poll = { to: jid(BUDI), name: 'Twice?', options: ['yes', 'no'] }
+    const { result } = await arrives('SEND_POLL', poll, 'poll-twice')
+    await session.run('SEND_POLL', poll, { id: 'poll-twice', attempt: 2 })
+    const [first, second] = await session.control.waitForReceived(2, { id: result.key?.id ?? '' })
+    expect(second?.message).toEqual(first?.message)
+  })
+})
+
+describe('media', () => {
+  const document = randomBytes(300_000)
+  let photo: Buffer
+  let picture: Buffer
+
+  beforeAll(async () => {
+    const blank = { width: 300, height: 200, channels: 4, background: { r: 200, g: 40, b: 40, alpha: 0.5 } } as const
+    photo = await sharp({ create: blank }).jpeg().toBuffer()
+    picture = await sharp({ create: blank }).png().toBuffer()
+  })
+  beforeEach(() => {
+    served = { bytes: photo, type: 'image/jpeg' }
+  })
+
+  const send = async (data: Record<string, unknown>, id?: string) =>
+    arrives('SEND_MEDIA', { to: jid(BUDI), ...data }, id)
+
+  test('a document by URL, named after it', async () => {
+    served = { bytes: document, type: 'application/pdf' }
+    const { seen, message } = await send({
+      type: 'document',
+      media: `${origin}/files/invoice%201.pdf?token=1`,
+      caption: 'pay',
+    })
+    expect(seen.media).toMatchObject({ sha256: sha256(document), bytes: 300_000 })
+    expect(message['documentMessage']).toMatchObject({
+      fileName: 'invoice 1.pdf',
+      mimetype: 'application/pdf',
+      caption: 'pay',
+    })
+  })
+
+  test("an image by URL, with the contract's fields that do not belong to one", async () => {
+    const fields = { caption: 'Lihat gambar ini!', fileName: 'invoice.pdf', mimetype: 'application/pdf', ptt: false }
+    const { seen, message } = await send({ type: 'image', media: `${origin}/image.jpg`, ...fields })
+    expect(seen.media).toMatchObject({ kind: 'image', sha256: sha256(photo) })
+    expect(message['imageMessage']).toMatchObject({
+      caption: 'Lihat gambar ini!',
+      mimetype: 'image/jpeg',
+      width: 300,
+      height: 200,
+    })
+    expect(message['imageMessage']?.['jpegThumbnail']).toBeDefined()
+  })
+
+  test('an image as base64 and as a data URI', async () => {
+    const plain = await send({ type: 'image', media: picture.toString('base64') })
+    expect(plain.seen.media).toMatchObject({ sha256: sha256(picture) })
+    expect(plain.message['imageMessage']).toMatchObject({ mimetype: 'image/png' })
+    const uri = await send({ type: 'image', media: `data:image/png;base64,${picture.toString('base64')}` })
+    expect(uri.seen.media).toMatchObject({ sha256: sha256(picture) })
+  })
+
+  test('bytes that nobody knows go as what the job says, without a thumbnail', async () => {
+    const bytes = Buffer.concat([Buffer.from([0]), randomBytes(1000)])
+    for (const type of ['image', 'video', 'audio'] as const) {
+      const { seen, message } = await send({ type, media: bytes.toString('base64') })
+      expect(seen.media).toMatchObject({ kind: type, sha256: sha256(bytes) })
+      expect(message[`${type}Message`]?.['jpegThumbnail']).toBeUndefined()
+    }
+  })
+
+  test('a voice note is Opus, whatever the server says', async () => {
+    served = { bytes: Buffer.concat([Buffer.from('OggS'), randomBytes(500)]), type: 'application/octet-stream' }
+    const { message, seen } = await send({ type: 'audio', media: `${origin}/note`, ptt: true, caption: 'ignored' })
+    expect(message['audioMessage']).toMatchObject({ ptt: true, mimetype: 'audio/ogg; codecs=opus' })
+    expect(JSON.stringify(message)).not.toContain('ignored')
+    expect(seen.media).toMatchObject({ sha256: sha256(served.bytes) })
+  })
+
+  test('a recording has its length', async () => {
+    const { message } = await send({ type: 'audio', media: silence(3).toString('base64') })
+    expect(message['audioMessage']).toMatchObject({ seconds: 3, mimetype: 'audio/wav' })
+    expect(message['audioMessage']?.['ptt'] ?? false).toBe(false)
+  })
+
+  test('a sticker is made of any image', async () => {
+    const { message, seen } = await send({ type: 'sticker', media: picture.toString('base64'), mimetype: 'image/png' })
+    expect(message['stickerMessage']).toMatchObject({ mimetype: 'image/webp', width: 512, height: 512 })
+    expect(message['stickerMessage']?.['isAnimated'] ?? false).toBe(false)
+    expect(seen.media).not.toMatchObject({ sha256: sha256(picture) })
+  })
+
+  test('a sticker that is one already goes as it is', async () => {
+    const blank = { width: 512, height: 512, channels: 4, background: '#0000' } as const
+    const webp = await sharp({ create: blank }).webp().toBuffer()
+    const { seen } = await send({ type: 'sticker', media: webp.toString('base64') })
+    expect(seen.media).toMatchObject({ sha256: sha256(webp) })
+  })
+
+  test('a GIF makes a sticker that moves', async () => {
+    const frames = ['#f00', '#0f0', '#00f'].map(background => ({
+      create: { width: 40, height: 30, channels: 4, background } as const,
+    }))
+    const gif = await sharp(frames as never, { join: { animated: true } } as never)
+      .gif()
+      .toBuffer()
+    const { message } = await send({ type: 'sticker', media: gif.toString('base64') })
+    expect(message['stickerMessage']).toMatchObject({ isAnimated: true, mimetype: 'image/webp' })
+  })
+
+  test.each([
+    ['a sticker of something else', { type: 'sticker', media: Buffer.from('not an image').toString('base64') }],
+    ['a page for a picture', { type: 'image', media: Buffer.from('<!DOCTYPE html><html>').toString('base64') }],
+    ['a PDF for a video', { type: 'video', media: Buffer.from('%PDF-1.7 and so on').toString('base64') }],
+  ])('refuses %s', async (_what, data) => {
+    const sending = session.run('SEND_MEDIA', { to: jid(BUDI), ...data })
+    await expect(sending).rejects.toMatchObject({ code: 'MEDIA_UNREADABLE', retry: 'never' })
+  })
+
+  test.each([
+    [404, 'never'],
+    [500, 'backoff'],
+  ])('a URL that answers %i fails: %s', async (status, retry) => {
+    served = { bytes: Buffer.from('no'), status }
+    const sending = session.run('SEND_MEDIA', { to: jid(BUDI), type: 'image', media: `${origin}/x.jpg` })
+    await expect(sending).rejects.toMatchObject({ code: 'MEDIA_FETCH_FAILED', retry })
+  })
+
+  test('a URL into the private network and one that is too large fail for good', async () => {
+    const inside = { to: jid(BUDI), type: 'image', media: 'http://169.254.169.254/latest/meta-data' }
+    await expect(session.run('SEND_MEDIA', inside)).rejects.toMatchObject({
+      code: 'MEDIA_HOST_FORBIDDEN',
+      retry: 'never',
+    })
+    served = { bytes: Buffer.alloc(1_000_001) }
+    const large = { to: jid(BUDI), type: 'document', media: `${origin}/large.bin` }
+    await expect(session.run('SEND_MEDIA', large)).rejects.toMatchObject({ code: 'MEDIA_TOO_LARGE', retry: 'never' })
+  })
+
+  test('a repeat neither fetches nor uploads again, and is the same message', async () => {
+    const data = { type: 'image', media: `${origin}/once.jpg` }
+    const { result } = await send(data, 'media-twice')
+    const before = fetches
+    await session.run('SEND_MEDIA', { to: jid(BUDI), ...data }, { id: 'media-twice', attempt: 2 })
+    expect(fetches).toBe(before)
+    const [first, second] = await session.control.waitForReceived(2, { id: result.key?.id ?? '' })
+    expect(second?.message).toEqual(first?.message)
+  })
+
+  test('leaves no file behind', async () => {
+    expect(readdirSync(tmpdir()).filter(name => name.startsWith('kurir-media-'))).toEqual([])
+  })
+})
+
+function nested(depth: number): Record<string, unknown> {
+  let message: Record<string, unknown> = { conversation: 'x' }
+  for (let i = 0; i < depth; i++) message = { ephemeralMessage: { message } }
+  return message
+}
+
+/** A WAV file: mono, 8 bits, 8 kHz. */
+function silence(seconds: number): Buffer {
+  const samples = Buffer.alloc(8000 * seconds, 128)
+  const head = Buffer.alloc(44)
+  head.write('RIFF')
+  head.writeUInt32LE(36 + samples.length, 4)
+  head.write('WAVEfmt ', 8)
+  head.writeUInt32LE(16, 16)
+  head.writeUInt16LE(1, 20)
+  head.writeUInt16LE(1, 22)
+  head.writeUInt32LE(8000, 24)
+  head.writeUInt32LE(8000, 28)
+  head.writeUInt16LE(1, 32)
+  head.writeUInt16LE(8, 34)
+  head.write('data', 36)
+  head.writeUInt32LE(samples.length, 40)
+  return Buffer.concat([head, samples])
+}

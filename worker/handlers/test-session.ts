@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { Agent as HttpsAgent } from 'node:https'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { startRedis } from '../../dev/redis/start.ts'
+import { createSimulatorClient, type SimulatorClient } from '../../dev/simulator/client.ts'
+import { startSimulator } from '../../dev/simulator/index.ts'
+import { createTestClient, linkByQr, type TestClient } from '../../dev/simulator/test-client.ts'
+import { checkJob } from '../../shared/contract.ts'
+import type { WebhookEvent } from '../../shared/events.ts'
+import { keys } from '../../shared/keys.ts'
+import type { JobResult } from '../../shared/receipt.ts'
+import { createCipher } from '../credentials/cipher.ts'
+import { createGuardedAgent } from '../net/guard.ts'
+import type { SessionJobName } from '../sessions/context.ts'
+import type { Fence, Job, Outbox } from '../types.ts'
+import { createAttach } from '../whatsapp/attach.ts'
+import { createSentStore } from '../whatsapp/sent-store.ts'
+import { createHandlers } from './index.ts'
+
+/** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */
+export interface TestSession extends AsyncDisposable {
+  control: SimulatorClient
+  client: TestClient
+  phone: string
+  events: WebhookEvent[]
+  /** Set it to hold the outbox's appends back. */
+  gate: { append: Promise<void> | undefined }
+  /** Checks the data against the contract and runs the job; jobs with the same id are runs of one job. */
+  run(
+    name: SessionJobName,
+    data: Record<string, unknown>,
+    options?: { id?: string; attempt?: number },
+  ): Promise<JobResult>
+  /** Opens a new socket for the session, as after a reconnect. */
+  reconnect(): Promise<void>
+}
+
+export interface TestSessionOptions {
+  allowHosts?: ReadonlySet<string>
+  maxBytes?: number
+  ackTimeoutMs?: number
+}
+
+const CREATED_AT = Date.now()
+
+export async function startTestSession(options: TestSessionOptions = {}): Promise<TestSession> {
+  const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000 } = options
+  const simulator = await startSimulator()
+  const server = await startRedis()
+  const redis = new Redis(server.url)
+  const lease = new AbortController()
+  const fence: Fence = { partition: 0, epoch: 1, token: 'worker:1', valid: () => true, signal: lease.signal }
+  await redis.set(keys.lease(0), fence.token)
+
+  const core = { redis, log: pino({ enabled: false }), clock: { now: Date.now, monotonic: () => performance.now() } }
+  const sessionId = 'user-123'
+  const sent = createSentStore(core, createCipher([randomBytes(32).toString('base64')]))
+  const events: WebhookEvent[] = []
+  const gate: TestSession['gate'] = { append: undefined }
+  const outbox: Outbox = {
+    append: async (_fence, event) => {
+      await gate.append
+      return events.push(event)
+    },
+    deleteAfterDelivery: async () => {},
+  }
+
+  const control = createSimulatorClient(simulator.controlUrl)
+  const client = createTestClient(simulator.waUrl, {
+    fetchAgent: new HttpsAgent({ ca: simulator.caPem }),
+    getMessage: async ({ id }) => sent.get(sessionId, id ?? ''),
+  })
+  const phone = await linkByQr(client, control)
+  const attach = createAttach({ outbox, ackTimeoutMs })
+  let attached = attach(client.socket, { sessionId, fence, core })
+  const agent = createGuardedAgent({ allowHosts })
+  const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
+  let made = 0
+
+  return {
+    control,
+    client,
+    phone,
+    events,
+    gate,
+    async run(name, data, { id = `job-${++made}`, attempt = 1 } = {}) {
+      const check = checkJob(name, { sessionId, ...data })
+      if (!check.ok) throw new Error(JSON.stringify(check.errors))
+      const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
+      const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent }
+      const socketGone = new AbortController()
+      client.socket.ws.on('close', () => socketGone.abort())
+      const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
+      return handler(context, job as Job, socketGone.signal)
+    },
+    async reconnect() {
+      attached.detach()
+      await client.end()
+      const sock = client.connect()
+      attached = attach(sock, { sessionId, fence, core })
+      await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
+    },
+    async [Symbol.asyncDispose]() {
+      attached.detach()
+      await client.end()
+      lease.abort()
+      await agent.destroy()
+      await simulator.close()
+      redis.disconnect()
+      await server.close()
+    },
+  }
+}
