@@ -1,0 +1,91 @@
+import { checkJob } from '../../shared/contract.ts'
+import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
+import { partitionOf } from '../../shared/partition.ts'
+import type { Job } from '../types.ts'
+import { readOptions, type JobOptions } from './options.ts'
+
+/** A job as Redis has it: its id, and the fields of its hash, name and value in turn. */
+export type RawJob = [id: string, fields: string[]]
+
+/** What is needed to finish a job, whatever is in it. */
+export interface JobRef {
+  id: string
+  name: string
+  /** Absent when the job does not name a session. */
+  sessionId?: string
+  attemptsMade: number
+  options: JobOptions
+}
+
+/** A job of ours that is in BullMQ's `active` list. */
+export interface Held extends JobRef {
+  sessionId: string
+  job: Job
+  /** Size of its data, for bounding memory. */
+  bytes: number
+  /** How often its owner died while it ran. */
+  crashes: number
+}
+
+/** What a raw job turned out to be. */
+export type Reading =
+  | { kind: 'job'; held: Held }
+  /** It does not keep to the contract; `message` says where. */
+  | { kind: 'garbage'; ref: JobRef; message: string }
+  /** Its session lives in another partition. */
+  | { kind: 'misplaced'; id: string; partition: number }
+  /** Somebody removed it from Redis while its id stood in a list. */
+  | { kind: 'vanished'; id: string }
+
+const MOST_REASONS = 5
+const LONGEST_MESSAGE = 500
+
+/** Checks one raw job. Never throws: the queue is open to any producer. */
+export function readJob([id, flat]: RawJob, queue: string, partition: number, partitions: number): Reading {
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] ?? '', flat[i + 1] ?? '')
+  const name = fields.get('name')
+  const text = fields.get('data')
+  if (name === undefined && text === undefined) return { kind: 'vanished', id }
+
+  const attemptsMade = count(fields.get('atm'))
+  const ref: JobRef = { id, name: name ?? '', attemptsMade, options: readOptions(fields.get('opts')) }
+  const data = parse(text)
+  if (data === undefined) return { kind: 'garbage', ref, message: 'data must be JSON' }
+  const named = sessionOf(data)
+  if (named !== undefined) {
+    const home = partitionOf(named, partitions)
+    if (home !== partition) return { kind: 'misplaced', id, partition: home }
+    ref.sessionId = named
+  }
+  const check = checkJob(name, data)
+  if (!check.ok) {
+    const reasons = check.errors.slice(0, MOST_REASONS).map(({ path, message }) => `${path} ${message}`)
+    return { kind: 'garbage', ref, message: reasons.join('; ').slice(0, LONGEST_MESSAGE) }
+  }
+  // A failed child of a BullMQ flow leaves this word to its parent.
+  const deferred = fields.get('defa')
+  if (deferred !== undefined) return { kind: 'garbage', ref, message: deferred.slice(0, LONGEST_MESSAGE) }
+  const { sessionId } = check.job.data
+  const job: Job = { ...check.job, id, queue, createdAt: count(fields.get('timestamp')), attempt: attemptsMade + 1 }
+  const held: Held = { ...ref, sessionId, job, bytes: text?.length ?? 0, crashes: count(fields.get('stc')) }
+  return { kind: 'job', held }
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '{}')
+  } catch {
+    return undefined
+  }
+}
+
+function sessionOf(data: unknown): string | undefined {
+  if (typeof data !== 'object' || data === null || !Object.hasOwn(data, 'sessionId')) return undefined
+  return sessionIdSchema.safeParse((data as { sessionId: unknown }).sessionId).data
+}
+
+function count(text: string | undefined): number {
+  const value = Number(text ?? 0)
+  return Number.isSafeInteger(value) && value >= 0 ? value : 0
+}
