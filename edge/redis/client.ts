@@ -47,7 +47,8 @@ export function createRedisClient(options: { url: string; token: string; timeout
       const body = JSON.stringify(command)
       const response = await fetch(options.url, { method: 'POST', headers, body, redirect: 'manual', signal })
       status = response.status
-      answer = (await response.json()) as typeof answer
+      const json: unknown = await response.json()
+      answer = json as typeof answer
     } catch {
       throw new RedisError('unreachable')
     }
