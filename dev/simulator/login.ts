@@ -1,4 +1,5 @@
 import type { BinaryNode, proto } from '@whiskeysockets/baileys'
+import { adopt } from './adopt.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { whose } from './delivery.ts'
@@ -9,9 +10,10 @@ import { lidJid, type Device } from './world.ts'
 export function login(context: Context, connection: Connection, payload: proto.ClientPayload, key: Buffer): void {
   const phone = String(payload.username ?? '')
   const number = payload.device ?? 0
-  const device = context.world.accounts.get(phone)?.devices.get(number)
+  const known = context.world.accounts.get(phone)?.devices.get(number)
   const refusal = context.faults.take('refuse-login', phone)
   if (refusal) return refuse(context, connection, phone, number, refusal.code)
+  const device = known ?? (context.settings.adopt ? adopt(context, phone, number, key) : undefined)
   if (!device || !device.noiseStatic.equals(key)) return refuse(context, connection, phone, number, 401)
 
   const previous = device.connection

@@ -8,6 +8,8 @@ export const settingsSchema = z.object({
   ackDelayMs: z.int().min(0).max(600_000).default(0),
   /** Milliseconds between an ack and the receipts. */
   receiptDelayMs: z.int().min(0).max(600_000).default(0),
+  /** Whether a client that says it is linked is believed, although it was linked to an earlier run. */
+  adopt: z.boolean().default(false),
 })
 
 export type Settings = z.infer<typeof settingsSchema>

@@ -20,7 +20,7 @@ export type Device = {
   readonly account: Account
   readonly number: number
   readonly noiseStatic: Buffer
-  readonly identity: Buffer
+  identity: Buffer
   registrationId: number
   signedPreKey: Bundle['signedPreKey']
   /** Uploaded one-time prekeys that nobody has fetched yet. */

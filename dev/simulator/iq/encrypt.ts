@@ -35,6 +35,8 @@ function digestOf(device: Device): BinaryNode {
 function storeKeys(device: Device, iq: BinaryNode): IqAnswer {
   const registrationId = numberOf(childOf(iq, 'registration'))
   if (registrationId !== undefined) device.registrationId = registrationId
+  const identity = bytesOf(childOf(iq, 'identity'))
+  if (identity?.length === 32) device.identity = identity
   for (const key of childrenOf(childOf(iq, 'list'), 'key')) {
     const id = numberOf(childOf(key, 'id'))
     const value = bytesOf(childOf(key, 'value'))
