@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { jobResult } from '../../shared/receipt.ts'
-import { startTestSession, type TestSession } from './test-session.ts'
+import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
 
 const BUDI = '628999000001'
 const SITI = '628999000002'

@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { Agent as HttpsAgent } from 'node:https'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { startRedis } from '../../dev/redis/start.ts'
-import { createSimulatorClient, type SimulatorClient } from '../../dev/simulator/client.ts'
-import { startSimulator } from '../../dev/simulator/index.ts'
-import { createTestClient, linkByQr, type TestClient } from '../../dev/simulator/test-client.ts'
+import { startRedis } from '../redis/start.ts'
+import { createSimulatorClient, type SimulatorClient } from '../simulator/client.ts'
+import { startSimulator } from '../simulator/index.ts'
+import { createTestClient, linkByQr, type TestClient } from '../simulator/test-client.ts'
 import { checkJob } from '../../shared/contract.ts'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { keys } from '../../shared/keys.ts'
 import type { JobResult } from '../../shared/receipt.ts'
-import { createCipher } from '../credentials/cipher.ts'
-import { createGuardedAgent } from '../net/guard.ts'
-import type { SessionJobName } from '../sessions/context.ts'
-import type { Fence, Job, Outbox } from '../types.ts'
-import { createAttach } from '../whatsapp/attach.ts'
-import { createSentStore } from '../whatsapp/sent-store.ts'
-import { createHandlers } from './index.ts'
+import { createCipher } from '../../worker/credentials/cipher.ts'
+import { createGuardedAgent } from '../../worker/net/guard.ts'
+import type { SessionJobName } from '../../worker/sessions/context.ts'
+import type { Fence, Job, Outbox } from '../../worker/types.ts'
+import { createAttach } from '../../worker/whatsapp/attach.ts'
+import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
+import { createHandlers } from '../../worker/handlers/index.ts'
 
 /** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */
 export interface TestSession extends AsyncDisposable {
@@ -92,7 +92,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       const socketGone = new AbortController()
       client.socket.ws.on('close', () => socketGone.abort())
       const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
-      return handler(context, job as Job, socketGone.signal)
+      return handler(context, job, socketGone.signal)
     },
     async reconnect() {
       attached.detach()
