@@ -13,9 +13,10 @@ export function describe({ event, problem, seq, attempt, answered }: Arrival): s
 
 function summary(event: WebhookEvent): string {
   if (event.event === 'connection.update') {
-    const { connection, qr, lastDisconnect } = event.data
+    const { connection, qr, pairingCode, lastDisconnect } = event.data
     const why = lastDisconnect === undefined ? '' : ` ${preview(JSON.stringify(lastDisconnect))}`
-    return `${connection}${qr === undefined ? '' : ', QR to scan'}${why}`
+    const code = typeof pairingCode === 'string' ? `, code to enter on the phone: ${plain(pairingCode)}` : ''
+    return `${connection}${qr === undefined ? '' : ', QR to scan'}${code}${why}`
   }
   return event.data.messages
     .map(({ key, message, pushName }) => `${pushName ?? key.remoteJid}: ${preview(textOf(message))}`)

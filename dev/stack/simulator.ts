@@ -34,15 +34,17 @@ export async function startSimulatorProcess(options: {
   dir: string
   /** Of its control side; default: a free one. */
   port?: number
+  /** Believes clients that were linked to an earlier run. */
+  adopt?: boolean
   signal: AbortSignal
   onLine?: (line: string) => void
 }): Promise<RunningSimulator> {
-  const { dir, port = 0, signal, onLine } = options
+  const { dir, port = 0, adopt = false, signal, onLine } = options
   let said: z.infer<typeof announcement> | undefined
   const child = await startChild({
     name: 'simulator',
     command: process.execPath,
-    args: [MAIN, `--control-port=${port}`],
+    args: [MAIN, `--control-port=${port}`, ...(adopt ? ['--adopt'] : [])],
     env: {},
     onLine(line) {
       said ??= readAnnouncement(line)

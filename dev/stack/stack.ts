@@ -107,7 +107,14 @@ async function assemble(options: StackOptions, scope: Scope): Promise<Stack> {
     ),
     simulated
       ? scope.start(signal =>
-          startSimulatorProcess({ dir, port: ports.simulator ?? 0, signal, onLine: onLine('simulator') }),
+          startSimulatorProcess({
+            dir,
+            port: ports.simulator ?? 0,
+            // Redis remembers sessions that this run of the simulator has never seen.
+            adopt: options.persist ?? false,
+            signal,
+            onLine: onLine('simulator'),
+          }),
         )
       : undefined,
     given.webhookUrl === undefined

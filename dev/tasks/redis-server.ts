@@ -15,6 +15,10 @@ export function ensureRedisServer(say: (line: string) => void): void {
   }
   say('no redis-server on PATH: installing it with apt-get (as root)')
   const installed = apt('install') || (apt('update') && apt('install'))
+  // The tests start their own and leave nothing running, so the package's service must not stay either.
+  if (installed && existsSync('/run/systemd/system')) {
+    spawnSync('systemctl', ['disable', '--now', 'redis-server'], { stdio: 'ignore' })
+  }
   if (!installed) say('apt-get could not install redis-server: the embedded Redis serves, which is slower')
 }
 
@@ -22,7 +26,7 @@ function apt(action: 'install' | 'update'): boolean {
   const retries = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=20']
   const what = action === 'install' ? ['install', '--yes', '--no-install-recommends', 'redis-server'] : ['update']
   const { status } = spawnSync('apt-get', ['-qq', ...retries, ...what], {
-    // In runlevel 1 the package starts no service: the tests start their own, and leave nothing running.
+    // In runlevel 1 the package starts no service where there is no systemd.
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
     stdio: ['ignore', 'ignore', 'inherit'],
     timeout: APT_TIMEOUT_MS,
