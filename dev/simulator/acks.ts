@@ -14,7 +14,7 @@ const MAX_RETRIES = 4
 /** Sends the ack of a message, then what its recipients answer; armed faults drop or delay both. */
 export function answerMessage(context: Context, device: Device, stanza: BinaryNode, routed: Routed): void {
   const { phone } = device.account
-  if (context.faults.take('drop-ack', 'no')) {
+  if (context.faults.take('drop-ack', phone)) {
     context.journal.log('fault', { ...whose(device), id: stanza.attrs.id ?? '', detail: 'ack dropped' })
     return
   }
