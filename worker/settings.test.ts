@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { readSettings, SettingsError } from './settings.ts'
+
+const env = {
+  REDIS_URL: 'redis://:hunter2@127.0.0.1:6379',
+  WEBHOOK_URL: 'https://example.com/hook',
+  WEBHOOK_SECRET: 'whsec_one, whsec_two',
+  CREDENTIALS_KEY: randomBytes(32).toString('base64'),
+}
+
+describe('readSettings', () => {
+  it('takes what is needed and fills in the rest', () => {
+    expect(readSettings({ ...env, ALLOW_PRIVATE_HOSTS: 'Localhost,127.0.0.1:80', LOG_LEVEL: '' })).toMatchObject({
+      redisUrl: env.REDIS_URL,
+      webhookSecrets: ['whsec_one', 'whsec_two'],
+      credentialsKeys: [env.CREDENTIALS_KEY],
+      partitions: 1,
+      port: 8080,
+      logLevel: 'info',
+      allowPrivateHosts: ['localhost', '127.0.0.1:80'],
+      nativeCurve: true,
+    })
+  })
+
+  it.each(['REDIS_URL', 'WEBHOOK_URL', 'WEBHOOK_SECRET', 'CREDENTIALS_KEY'])('names %s when it is missing', name => {
+    expect(() => readSettings({ ...env, [name]: undefined })).toThrow(new SettingsError(`${name} is missing`))
+    expect(() => readSettings({ ...env, [name]: '' })).toThrow(new SettingsError(`${name} is missing`))
+  })
+
+  it.each([
+    ['REDIS_URL', 'http://secret.example'],
+    ['WEBHOOK_URL', 'file:///secret'],
+    ['WEBHOOK_SECRET', ' , '],
+    ['CREDENTIALS_KEY', 'c2VjcmV0'],
+    ['PARTITIONS', '0secret'],
+    ['PARTITIONS', '257'],
+    ['PORT', 'secret'],
+    ['LOG_LEVEL', 'secret'],
+    ['WA_WEBSOCKET_URL', 'https://secret'],
+    ['WA_NOISE_ROOT_KEY', 'secret'],
+    ['NATIVE_CURVE', 'secret'],
+  ])('names a bad %s in one line and does not show it', (name, value) => {
+    const read = () => readSettings({ ...env, [name]: value })
+    expect(read).toThrow(SettingsError)
+    expect(read).toThrow(new RegExp(`^${name} must be [^\n]+$`))
+    expect(read).not.toThrow(/secret\.|c2Vj|0secret|\/secret/)
+  })
+})

@@ -1,0 +1,101 @@
+import * as z from 'zod'
+import { MAX_PARTITIONS } from '../shared/partition.ts'
+
+/** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
+export class SettingsError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'SettingsError'
+  }
+}
+
+const list = z.string().transform(text =>
+  text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== ''),
+)
+
+const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).transform(text => new URL(text))
+
+const environment = z.object({
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis or rediss URL' }),
+  WEBHOOK_URL: webUrl,
+  WEBHOOK_SECRET: list.refine(secrets => secrets.length > 0, 'must be whsec_ secrets, separated by commas'),
+  CREDENTIALS_KEY: list.refine(all => all.length > 0 && all.every(isKey), 'must be 32 bytes in base64'),
+  PARTITIONS: z.coerce
+    .number({ error: `must be a number from 1 to ${MAX_PARTITIONS}` })
+    .int(`must be a number from 1 to ${MAX_PARTITIONS}`)
+    .min(1, `must be a number from 1 to ${MAX_PARTITIONS}`)
+    .max(MAX_PARTITIONS, `must be a number from 1 to ${MAX_PARTITIONS}`)
+    .default(1),
+  PORT: z.coerce
+    .number({ error: 'must be a port' })
+    .int('must be a port')
+    .min(0, 'must be a port')
+    .max(65_535, 'must be a port')
+    .default(8080),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { error: 'must be a level of pino' })
+    .default('info'),
+  WA_WEBSOCKET_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
+  WA_NOISE_ROOT_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, 'must be 32 bytes in hex')
+    .transform(hex => Buffer.from(hex, 'hex'))
+    .optional(),
+  ALLOW_PRIVATE_HOSTS: list.default([]),
+  NATIVE_CURVE: z
+    .enum(['on', 'off'], { error: 'must be on or off' })
+    .transform(choice => choice === 'on')
+    .default(true),
+})
+
+/** What a worker is told. */
+export interface Settings {
+  redisUrl: string
+  webhookUrl: URL
+  /** `whsec_...`; the first signs first. */
+  webhookSecrets: readonly string[]
+  /** 32 bytes in base64 each; the first encrypts, the others may still decrypt. */
+  credentialsKeys: readonly string[]
+  partitions: number
+  /** Of health and metrics. */
+  port: number
+  logLevel: string
+  /** Default: WhatsApp's own. */
+  waWebsocketUrl: string | undefined
+  waNoiseRootKey: Uint8Array | undefined
+  allowPrivateHosts: readonly string[]
+  /** Whether libsignal's curve operations are replaced by libsodium's. */
+  nativeCurve: boolean
+}
+
+/** Reads the environment. Throws {@link SettingsError}. An empty variable counts as one that is not set. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const read = environment.safeParse(present)
+  if (!read.success) {
+    const [issue] = read.error.issues
+    const name = String(issue?.path[0] ?? 'a setting')
+    throw new SettingsError(present[name] === undefined ? `${name} is missing` : `${name} ${issue?.message ?? ''}`)
+  }
+  const given = read.data
+  return {
+    redisUrl: given.REDIS_URL,
+    webhookUrl: given.WEBHOOK_URL,
+    webhookSecrets: given.WEBHOOK_SECRET,
+    credentialsKeys: given.CREDENTIALS_KEY,
+    partitions: given.PARTITIONS,
+    port: given.PORT,
+    logLevel: given.LOG_LEVEL,
+    waWebsocketUrl: given.WA_WEBSOCKET_URL,
+    waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
+    allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
+    nativeCurve: given.NATIVE_CURVE,
+  }
+}
+
+function isKey(base64: string): boolean {
+  return /^[A-Za-z0-9+/]{43}=$/.test(base64)
+}
