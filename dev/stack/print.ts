@@ -2,8 +2,7 @@ import { renderUnicodeCompact } from 'uqr'
 import type { ShownQr } from './qr.ts'
 import type { Stack } from './stack.ts'
 
-const LEVELS: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
-const HIDDEN_FIELDS = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'name'])
+const HIDDEN_FIELDS = new Set(['level', 'time', 'workerId', 'msg'])
 
 /** A child's line for the terminal: `worker | info session opened session=demo`. */
 export function formatLine(source: string, line: string): string {
@@ -17,8 +16,7 @@ function readable(line: string): string {
   const fields = Object.entries(record)
     .filter(([name]) => !HIDDEN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  const level = LEVELS[Number(record['level'])] ?? 'log'
-  return [level, record['msg'], ...fields].join(' ')
+  return [record['level'], record['msg'], ...fields].join(' ')
 }
 
 function parse(line: string): Record<string, unknown> | undefined {
