@@ -3,8 +3,9 @@ import type { Outcome } from './endpoint.ts'
 
 /**
  * What all deliveries of a process know together about their one endpoint. `up`: everyone may try. `down`: so many
- * sessions failed in a row that it is the endpoint that fails, not their events; one attempt at a time probes it, with
- * growing pauses, so that thousands of sessions do not hammer a receiver that is dead or just coming back.
+ * sessions failed in a row, or so many connections, that it is the endpoint that fails, not their events; one attempt at
+ * a time probes it, with growing pauses up to a minute, so that thousands of sessions do not hammer a receiver that is
+ * dead or just coming back, nor sleep for hours after it is.
  * `disabled`: it answered 410; nothing is sent until the process starts again.
  */
 export type EndpointState = 'up' | 'down' | 'disabled'
@@ -25,7 +26,7 @@ export interface Gate {
 /** How the gate judges. Pauses in ms. */
 export interface GateOptions {
   log: Logger
-  /** Sessions that must fail with no success between them. */
+  /** Sessions, or connections, that must fail with no success between them. */
   threshold?: number
   /** Between probes; the last one repeats. */
   pauses?: readonly number[]
@@ -43,11 +44,13 @@ const LOG: Record<EndpointState, (log: Logger) => void> = {
   disabled: log => log.error('the webhook endpoint answered 410: nothing is sent until this worker starts again'),
 }
 
+type Failure = Extract<Outcome, { kind: 'retry' }>
+
 /** Makes the gate of one endpoint. One per process, shared by its deliverers. */
 export function createGate(options: GateOptions): Gate {
   const { log, threshold = 8, pauses = PAUSES, random = Math.random } = options
   const listeners = new Set<(state: EndpointState) => void>()
-  const failing = new Set<string>()
+  const failing = new Set<string | symbol>()
   let state: EndpointState = 'up'
   let probing = false
   let probes = 0
@@ -59,10 +62,11 @@ export function createGate(options: GateOptions): Gate {
     for (const listener of listeners) listener(state)
   }
 
-  function fail(sessionId: string, now: number, retryAfterMs = 0): void {
+  function fail(sessionId: string, { reason, retryAfterMs = 0 }: Failure, now: number): void {
     if (state === 'up') {
-      // One session that fails alone has a poison event; the endpoint is fine.
-      failing.add(sessionId)
+      // One session that fails alone may have a poison event that the receiver answers with an error, or chokes on. A
+      // connection that fails does so before any event is looked at.
+      failing.add(reason.startsWith('HTTP') || reason === 'TIMEOUT' ? sessionId : Symbol(reason))
       if (failing.size < threshold) return
       failing.clear()
       probes = 0
@@ -88,7 +92,7 @@ export function createGate(options: GateOptions): Gate {
     },
     report(sessionId, outcome, now) {
       if (state === 'disabled') return
-      if (outcome.kind === 'retry') return fail(sessionId, now, outcome.retryAfterMs)
+      if (outcome.kind === 'retry') return fail(sessionId, outcome, now)
       if (outcome.kind === 'gone') return change('disabled')
       if (outcome.kind === 'aborted') return this.leave()
       failing.clear()

@@ -64,6 +64,9 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
 
   function rest(sessionId: string, line: Line, until: number, asked: boolean): void {
     clearTimeout(line.timer)
+    // Last in the map: those that slept longest come first.
+    lines.delete(sessionId)
+    lines.set(sessionId, line)
     line.state = 'asleep'
     line.asked = asked
     const ms = Math.min(Math.max(0, until - clock.now()), LONGEST_TIMER_MS)
@@ -75,8 +78,10 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
 
   function pump(): void {
     clearTimeout(gateTimer)
-    for (const sessionId of due) {
-      if (stopped !== undefined || busy >= concurrency) return
+    if (stopped !== undefined) return
+    while (busy < concurrency) {
+      const sessionId = next()
+      if (sessionId === undefined) return
       const wait = gate.enter(clock.now())
       if (wait > 0) {
         if (wait !== Infinity) gateTimer = setTimeout(pump, wait)
@@ -87,8 +92,17 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
     }
   }
 
+  /** Who is next: the first that is due. If nobody is, the endpoint is probed with whoever slept longest. */
+  function next(): string | undefined {
+    for (const sessionId of due) return sessionId
+    if (gate.state() !== 'down') return undefined
+    for (const [sessionId, line] of lines) if (line.state === 'asleep' && !line.asked) return sessionId
+    return undefined
+  }
+
   async function run(sessionId: string): Promise<void> {
     const line = lineOf(sessionId)
+    clearTimeout(line.timer)
     line.state = 'busy'
     line.again = false
     busy++

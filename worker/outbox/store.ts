@@ -43,7 +43,8 @@ export type ParkedEvent = z.infer<typeof parkedRecord> & { seq: number }
 /** What awaits delivery in a partition. `oldestAt` in ms; undefined when nothing does. */
 export interface Backlog {
   sessions: number
-  events: number
+  /** Of events. */
+  count: number
   oldestAt: number | undefined
 }
 
@@ -129,16 +130,16 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
     /** Asks Redis once per 200 sessions that have something to deliver, and once when none has. */
     async backlog(): Promise<Backlog> {
       const sessions = await redis.zrange(undelivered, '0', '-1')
-      let events = 0
+      let count = 0
       let oldestAt: number | undefined
       for (let i = 0; i < sessions.length; i += SURVEY_PAGE) {
         const page = sessions.slice(i, i + SURVEY_PAGE).flatMap(id => [keys.cursor(id), keys.outbox(id)])
         for (const [depth, at] of (await surveyScript.run(redis, fence, page, [])) as [number, string][]) {
-          events += depth
+          count += depth
           if (at !== '0') oldestAt = Math.min(oldestAt ?? Infinity, Number(at))
         }
       }
-      return { sessions: sessions.length, events, oldestAt }
+      return { sessions: sessions.length, count, oldestAt }
     },
   }
 }
