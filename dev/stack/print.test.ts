@@ -3,10 +3,10 @@ import { exampleCurl, formatLine, formatQr } from './print.ts'
 
 it('puts a structured log line into words', () => {
   const line = JSON.stringify({
-    level: 40,
+    level: 'warn',
     time: 1,
-    pid: 2,
-    hostname: 'h',
+    workerId: 'w',
+
     msg: 'session closed',
     session: 'demo',
     n: 3,
