@@ -1,0 +1,69 @@
+import { queueOf } from '../shared/partition.ts'
+import { laneBacklog } from './lanes/age.ts'
+import { createDeliverer } from './outbox/deliverer.ts'
+import type { OwnedPartition } from './ownership/holding.ts'
+import type { Parts } from './parts.ts'
+import { layoutOf } from './queue/layout.ts'
+import { openJobs } from './queue/open.ts'
+import { createSessions } from './sessions/sessions.ts'
+import type { Supervisor } from './supervisor.ts'
+import type { Fence } from './types.ts'
+
+/** What may still run when a partition is handed over, in ms: the next owner waits for it. */
+const GRACE_MS = 700
+
+/** Starts everything that runs behind one fence: its sessions, its jobs and the delivery of its events. */
+export async function openPartition(parts: Parts, supervisor: Supervisor, fence: Fence): Promise<OwnedPartition> {
+  const { outbox, metrics } = parts
+  const core = { ...parts.core, log: parts.core.log.child({ partition: fence.partition, epoch: fence.epoch }) }
+  const sessions = createSessions({
+    ...parts,
+    core,
+    fence,
+    onDisconnect: ({ statusCode }) => metrics.reconnecting(statusCode),
+  })
+  await sessions.restore()
+
+  const stopping = new AbortController()
+  const jobs = openJobs({
+    core,
+    fence,
+    partitions: parts.settings.partitions,
+    sessions,
+    taking: parts.connect('fail'),
+    blocking: parts.connect('fail'),
+    watch: {
+      ended: ({ job }, ending, seconds) =>
+        metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),
+    },
+  })
+  const deliverer = createDeliverer({
+    ...core,
+    fence,
+    outbox,
+    attempt: parts.attempt,
+    gate: parts.gate,
+    onAttempt: (outcome, seconds) => metrics.attemptEnded(outcome, seconds),
+  })
+  const layout = layoutOf(queueOf(fence.partition))
+  const unwatch = metrics.watch({
+    partition: fence.partition,
+    epoch: fence.epoch,
+    sessions: () => sessions.states(),
+    lanes: async () => laneBacklog(core.redis, layout, fence.partition, jobs.lanes),
+    outbox: async () => deliverer.backlog(),
+  })
+  const taking = supervisor.supervise({ name: jobs.consumer.name, run: async () => jobs.run() }, fence.signal)
+  const delivering = supervisor.supervise(deliverer, AbortSignal.any([stopping.signal, fence.signal]))
+
+  return {
+    async close(parting) {
+      unwatch()
+      if (parting === 'lost') await jobs.abandon()
+      else await jobs.drain(GRACE_MS)
+      // Delivering ends last: closing the sessions appends the last events of this owner.
+      stopping.abort()
+      await Promise.all([taking, delivering])
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { Registry } from 'prom-client'
+import type { Logger } from 'pino'
+import { importSecret } from '../shared/signature.ts'
+import { createCipher } from './credentials/cipher.ts'
+import { createHandlers } from './handlers/index.ts'
+import { createMetrics } from './health/metrics.ts'
+import { createGuardedAgent } from './net/guard.ts'
+import { createOutbox } from './outbox/append.ts'
+import { createEndpoint } from './outbox/endpoint.ts'
+import { createGate } from './outbox/gate.ts'
+import { connectRedis, type Patience } from './redis/connection.ts'
+import { SettingsError, type Settings } from './settings.ts'
+import type { Clock, Core } from './types.ts'
+import { createAttach } from './whatsapp/attach.ts'
+import { createSentStore } from './whatsapp/sent-store.ts'
+import { createSockets } from './whatsapp/socket.ts'
+
+/** Most bytes of media that a job's URL may lead to. */
+const MEDIA_BYTES = 100 * 1024 * 1024
+
+/** What all partitions of this process share. */
+export type Parts = Awaited<ReturnType<typeof createParts>>
+
+/** Makes what all partitions of this process share. Throws {@link SettingsError}. */
+export async function createParts(settings: Settings, log: Logger) {
+  const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+  const connect = (patience: Patience) => connectRedis(settings.redisUrl, patience, log)
+  const core: Core = { redis: connect('wait'), log, clock }
+
+  const agent = createGuardedAgent({ allowHosts: new Set(settings.allowPrivateHosts) })
+  const secrets = await Promise.all(settings.webhookSecrets.map(importSecret)).catch(() => {
+    throw new SettingsError('WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in base64, separated by commas')
+  })
+  const gate = createGate({ log })
+  const registry = new Registry()
+  const cipher = createCipher(settings.credentialsKeys)
+  const outbox = createOutbox(core)
+  const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey } = settings
+
+  return {
+    settings,
+    core,
+    connect,
+    cipher,
+    outbox,
+    gate,
+    registry,
+    metrics: createMetrics({ registry, clock, endpoint: () => gate.state() }),
+    attempt: createEndpoint({ url: settings.webhookUrl, secrets, dispatcher: agent, clock }),
+    handlers: createHandlers({ agent, maxBytes: MEDIA_BYTES }),
+    sockets: createSockets({ ...(url !== undefined && { url }), ...(noiseRootKey && { noiseRootKey }) }, log),
+    attach: createAttach({ outbox }),
+    sent: createSentStore(core, cipher),
+  }
+}
