@@ -41,6 +41,15 @@ describe('a simulator that was started again', () => {
     expect((await textArrived(client, 'hello again')).message.pushName).toBeDefined()
   })
 
+  it('does not take back who was logged out', async () => {
+    const { client, phone, control } = await restart(true)
+    await opened(client)
+    await control.logout(phone)
+    expect(await closed(client)).toBe(401)
+    client.connect()
+    expect(await closed(client)).toBe(401)
+  })
+
   it('refuses them otherwise', async () => {
     const { client } = await restart(false)
     expect(await closed(client)).toBe(401)

@@ -7,11 +7,11 @@ const UNKNOWN = Buffer.alloc(32)
 /**
  * Takes a client that says it is linked for linked, although this simulator has never seen it: what a simulator that
  * was started again does, so that sessions survive it. Signal sessions start anew, by the retries that WhatsApp has for
- * a phone that lost its keys. Undefined for a number that cannot have WhatsApp.
+ * a phone that lost its keys. Undefined for a number that cannot have WhatsApp and for a device that was logged out.
  */
 export function adopt(context: Context, phone: string, number: number, noiseStatic: Buffer): Device | undefined {
   const account = number > 0 ? context.world.ensure(phone) : undefined
-  if (account === undefined) return undefined
+  if (account === undefined || account.unlinked.has(number)) return undefined
   const device: Device = {
     account,
     number,

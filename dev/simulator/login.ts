@@ -51,6 +51,7 @@ export function streamError(code: number): BinaryNode {
 /** Ends a device's link: it is gone from the account and its connection, if any, is told so. */
 export function unlink(context: Context, device: Device): void {
   device.account.devices.delete(device.number)
+  device.account.unlinked.add(device.number)
   device.pending.clear()
   context.journal.log('logout', {
     ...whose(device),

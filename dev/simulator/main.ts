@@ -3,7 +3,8 @@ import { startSimulator } from './index.ts'
 
 /**
  * Runs the simulator as a process: `--wa-port`, `--control-port`, `--media-port` (or SIMULATOR_WA_PORT and so on; free
- * ports otherwise), and `--adopt` to believe clients that were linked to an earlier run. Prints one JSON line when it is ready and ends on SIGTERM or SIGINT.
+ * ports otherwise), and `--adopt` to believe clients that were linked to an earlier run. Prints one JSON line when it
+ * is ready and ends on SIGTERM or SIGINT.
  */
 const { values } = parseArgs({
   options: {

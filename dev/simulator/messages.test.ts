@@ -99,7 +99,7 @@ describe('texts', () => {
     await control.sendText(BUDI, phone, 'after loss')
     expect((await textArrived(client, 'after loss')).message.key.remoteJidAlt).toBe(BUDI_JID)
     const retries = await control.log({ kind: 'problem', phone })
-    expect(retries.some(({ detail }) => detail === 'client asked for retry 1')).toBe(true)
+    expect(retries.filter(({ detail }) => detail?.startsWith('client asked')).length).toBe(1)
   })
 
   it('are refused for numbers without WhatsApp', async () => {
@@ -141,8 +141,11 @@ describe('two clients', () => {
     const other = createTestClient(simulator.waUrl)
     const otherPhone = await linkByQr(other, control)
     const sent = await client.socket.sendMessage(`${otherPhone}@s.whatsapp.net`, { text: 'to a client' })
-    await textArrived(other, 'to a client')
+    const { message } = await textArrived(other, 'to a client')
     await statusOf(sent?.key.id ?? '', MessageStatus.DELIVERY_ACK)
+    // Only the client reads: the receipt of its phone, which the simulator plays, says delivered.
+    await other.socket.readMessages([message.key])
+    await statusOf(sent?.key.id ?? '', MessageStatus.READ)
     await other.socket.sendMessage(`${phone}@s.whatsapp.net`, { text: 'from a client' })
     const answer = await textArrived(client, 'from a client')
     expect(answer.message.key.remoteJid).toBe(`${otherPhone}@s.whatsapp.net`)

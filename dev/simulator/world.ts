@@ -13,6 +13,8 @@ export type Account = {
   readonly party: Party
   readonly devices: Map<number, Device>
   nextDevice: number
+  /** Numbers of devices that were logged out: they stay out, also for a simulator that adopts. */
+  readonly unlinked: Set<number>
 }
 
 /** A linked companion device, that is a real client. */
@@ -69,7 +71,15 @@ export function createWorld(options: WorldOptions): World {
     if (accounts.size >= options.maxAccounts) return undefined
     const lid = lidOf(phone)
     const name = `Contact ${phone.slice(-4)}`
-    const account: Account = { phone, lid, name, party: createParty(), devices: new Map(), nextDevice: 1 }
+    const account: Account = {
+      phone,
+      lid,
+      name,
+      party: createParty(),
+      devices: new Map(),
+      nextDevice: 1,
+      unlinked: new Set(),
+    }
     accounts.set(phone, account)
     phoneOfLid.set(lid, phone)
     return account
