@@ -3,14 +3,13 @@ import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
 import { openCredentials } from '../credentials/store.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { JobFailure, type Outbox } from '../types.ts'
-import { readDisconnect, type Disconnect } from '../whatsapp/disconnect.ts'
-import { createSocketCaches } from '../whatsapp/expiring-cache.ts'
-import type { SocketListener } from '../whatsapp/socket.ts'
-import { openConnection, type Connection, type ConnectionDeps } from './connection.ts'
+import type { Disconnect } from '../whatsapp/disconnect.ts'
+import type { Connection, ConnectionDeps } from './connection.ts'
 import type { SessionContext } from './context.ts'
 import type { Records } from './records.ts'
 import { isFinal, pauseMs, transition, UNSTARTED, type Input, type Life, type Pace, type Action } from './transition.ts'
-import { connectionEvent, nextView, UNREADABLE, type Shown } from './view.ts'
+import { connectionEvent, disconnectOf, nextView, UNREADABLE, type Shown } from './view.ts'
+import { createWire } from './wire.ts'
 
 /** What sessions of one partition share. */
 export interface SessionDeps extends ConnectionDeps {
@@ -67,14 +66,25 @@ export function createSession(
   const { clock, redis } = context.core
   const log = context.core.log.child({ sessionId })
   const credentials = openCredentials({ redis, fence, cipher: deps.cipher }, sessionId)
-  const caches = createSocketCaches(() => clock.now())
+  const wire = createWire(deps, context, credentials, {
+    shown: by => inBackground(apply({ type: 'shown' }, by)),
+    accepted: () => inBackground(apply({ type: 'accepted' })),
+    opened(identity) {
+      openedAt = clock.monotonic()
+      inBackground(apply({ type: 'opened' }, { identity }))
+    },
+    renamed(pushName) {
+      if (view === undefined || view.pushName === pushName) return
+      view = { ...view, pushName }
+      inBackground(written.then(() => records.rename(sessionId, pushName)))
+    },
+    lost: () => deps.onChange(sessionId),
+    closed: end => inBackground(ended(end)),
+    codeFailed: error => log.warn({ error: textOf(error) }, 'a pairing code could not be had'),
+  })
 
   let life: Life = restored ? { ...UNSTARTED, state: 'backoff' } : UNSTARTED
   let view = before
-  let connection: Connection | undefined
-  // Counts connections: what an earlier one still reports is dropped.
-  let generation = 0
-  let phone: string | undefined
   let openedAt = 0
   let pause: NodeJS.Timeout | undefined
   let written: Promise<void> = Promise.resolve()
@@ -101,24 +111,19 @@ export function createSession(
 
   function follow(action: Action, input: Input): void {
     clearTimeout(pause)
-    if (action === 'connect') inBackground(connect())
+    inBackground(written)
+    if (action === 'connect') inBackground(wire.connect())
     if (action === 'wait' && input.type === 'closed') startLater(pauseMs(life, input.end, deps.random(), deps.pace))
     if (action === 'rest' || action === 'keep' || action === 'forget') inBackground((settling = settle(action)))
-    else inBackground(written)
   }
 
   function startLater(ms: number): void {
-    pause = setTimeout(() => {
-      const starting = begin()
-      inBackground(starting)
-      // Redis may answer an error, such as LOADING after its restart; the session must not rest because of it.
-      starting.catch(() => life.state === 'backoff' && !over && startLater(deps.pace.baseMs))
-    }, ms)
+    pause = setTimeout(() => inBackground(resume()), ms)
   }
 
   // The view is written first: after a crash in between, a final view says what is still to be cleaned up.
   async function settle(action: Action): Promise<void> {
-    await disconnect()
+    await wire.disconnect()
     await written
     if (action === 'forget') await credentials.clear()
     credentials.close()
@@ -126,6 +131,7 @@ export function createSession(
   }
 
   async function begin(anew = false): Promise<void> {
+    const asked = wire.generation()
     let linked: boolean
     try {
       linked = (await credentials.loadCreds()) !== undefined
@@ -136,91 +142,35 @@ export function createSession(
       await apply({ type: 'unreadable' }, { lastDisconnect })
       throw new JobFailure('CREDENTIALS_UNREADABLE', 'no given key decrypts the credentials')
     }
-    await apply({ type: 'started', linked, anew })
+    // Stopped or connected meanwhile by somebody else: that is newer.
+    if (asked === wire.generation()) await apply({ type: 'started', linked, anew })
   }
 
-  async function connect(): Promise<void> {
-    await disconnect()
-    const mine = generation
+  async function resume(): Promise<void> {
     try {
-      const creds = await credentials.loadCreds()
-      if (mine !== generation || over) return
-      connection = openConnection(deps, context, { creds, credentials, caches }, listenerOf(mine))
+      await begin()
     } catch (error) {
-      log.warn({ error: error instanceof Error ? error.message : 'unknown' }, 'a socket could not be made')
-      if (mine === generation) closed(readDisconnect(error))
+      // Redis may answer an error, such as LOADING after its restart: the session must not rest because of it.
+      if (life.state === 'backoff' && !over) startLater(deps.pace.baseMs)
+      throw error
     }
   }
 
-  /** Ends the connection there is, and with it whatever it may still report. */
-  async function disconnect(): Promise<void> {
-    generation += 1
-    const old = connection
-    connection = undefined
-    await old?.end()
-  }
-
-  function listenerOf(mine: number): SocketListener {
-    let asked = false
-    const current = () => mine === generation && !over
-
-    async function showCode(phoneNumber: string): Promise<void> {
-      const pairingCode = await connection?.pairingCode(phoneNumber).catch((error: unknown) => {
-        asked = false
-        throw error
-      })
-      if (pairingCode !== undefined && current()) await apply({ type: 'shown' }, { pairingCode })
-    }
-
-    return {
-      qr(text) {
-        if (!current()) return
-        if (phone === undefined) inBackground(apply({ type: 'shown' }, { qr: text }))
-        // One code lives as long as all QR texts of a connection together.
-        else if (!asked) inBackground(showCode(phone))
-        asked = true
-      },
-      paired: () => void (current() && inBackground(apply({ type: 'accepted' }))),
-      opened(identity) {
-        if (!current()) return
-        openedAt = clock.monotonic()
-        phone = undefined
-        inBackground(apply({ type: 'opened' }, { identity }))
-      },
-      renamed(pushName) {
-        if (!current() || view === undefined || view.pushName === pushName) return
-        view = { ...view, pushName }
-        inBackground(written.then(() => records.rename(sessionId, pushName)))
-      },
-      lost: () => void (current() && deps.onChange(sessionId)),
-      closed: end => void (current() && inBackground(ended(end, mine))),
-    }
-  }
-
-  async function ended(end: Disconnect, mine: number): Promise<void> {
+  async function ended(end: Disconnect): Promise<void> {
     deps.onDisconnect(end)
     log.info({ code: end.statusCode, reason: end.reason }, 'a connection ended')
+    const asked = wire.generation()
     // Whoever took the session away is its owner if the lease is his: taking it back would start a fight.
     if (end.policy === 'replaced' && !(await records.holdsLease().catch(() => true))) return abandon()
-    if (mine === generation) closed(end)
-  }
-
-  function closed(end: Disconnect): void {
     const openMs = life.state === 'open' ? clock.monotonic() - openedAt : 0
-    inBackground(apply({ type: 'closed', end, openMs }))
-  }
-
-  function open(): Connection | undefined {
-    return life.state === 'open' && connection?.closed.aborted === false ? connection : undefined
+    if (asked === wire.generation()) await apply({ type: 'closed', end, openMs })
   }
 
   function abandon(): void {
     over = true
-    generation += 1
     clearTimeout(pause)
     credentials.close()
-    connection?.kill()
-    connection = undefined
+    wire.kill()
     if (!isFinal(life.state)) life = { ...life, state: 'backoff' }
   }
 
@@ -229,9 +179,11 @@ export function createSession(
       if (error instanceof FencedError) return abandon()
       // It was told to whoever started the session, and is in the view.
       if (error instanceof JobFailure || over) return
-      log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'a step in the life of a session failed')
+      log.error({ error: textOf(error) }, 'a step in the life of a session failed')
     })
   }
+
+  const open = (): Connection | undefined => (life.state === 'open' ? wire.usable() : undefined)
 
   return {
     state: () => life.state,
@@ -239,13 +191,13 @@ export function createSession(
     open,
 
     async start(phoneNumber) {
-      const anew = phoneNumber !== undefined && phoneNumber !== phone
-      phone = phoneNumber ?? phone
+      const anew = phoneNumber !== undefined && phoneNumber !== wire.phone
+      wire.phone = phoneNumber ?? wire.phone
       await records.markStarted(sessionId)
       await begin(anew)
     },
 
-    resume: () => begin(),
+    resume,
 
     async arrived(timeoutMs) {
       if (life.state !== 'connecting') return
@@ -262,12 +214,12 @@ export function createSession(
     },
 
     async remove() {
-      const linked = open()
       over = true
       clearTimeout(pause)
-      generation += 1
-      await linked?.logout(LOGOUT_MS).catch(() => log.warn('a deleted session could not be unlinked at whatsapp'))
-      await disconnect()
+      await open()
+        ?.logout(LOGOUT_MS)
+        .catch(() => log.warn('a deleted session could not be unlinked at whatsapp'))
+      await wire.disconnect()
       await credentials.clear()
       await records.forget(sessionId)
       const gone = nextView(undefined, 'stopped', { lastDisconnect: DELETED }, clock.now())
@@ -280,7 +232,7 @@ export function createSession(
     async close() {
       over = true
       clearTimeout(pause)
-      await disconnect()
+      await wire.disconnect()
       credentials.close()
     },
 
@@ -288,9 +240,6 @@ export function createSession(
   }
 }
 
-function disconnectOf(input: Input, action: Action): Shown {
-  // After a 515 the session is connecting again at once: nothing that anyone must know has happened.
-  if (input.type !== 'closed' || action === 'connect') return {}
-  const { statusCode, reason } = input.end
-  return { lastDisconnect: { statusCode, reason, willReconnect: action === 'wait' } }
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown'
 }

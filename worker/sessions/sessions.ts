@@ -170,9 +170,10 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   return {
     async restore() {
       const ids = await records.started()
+      const views = await Promise.all(ids.map(sessionId => records.view(sessionId)))
       const known: string[] = []
-      for (const sessionId of ids) {
-        const view = await records.view(sessionId)
+      for (const [i, sessionId] of ids.entries()) {
+        const view = views[i]
         if (failureOf(view) === undefined || view === undefined || view.lastDisconnect?.reason === UNREADABLE) {
           make(sessionId, view, true)
           known.push(sessionId)

@@ -2,7 +2,7 @@ import type { JobCode } from '../../shared/errors.ts'
 import type { WebhookEvent } from '../../shared/events.ts'
 import type { LastDisconnect, SessionState, SessionView } from '../../shared/session.ts'
 import type { Identity } from '../whatsapp/socket.ts'
-import { isFinal } from './transition.ts'
+import { isFinal, type Action, type Input } from './transition.ts'
 
 /** What a state is shown with. */
 export interface Shown {
@@ -63,6 +63,14 @@ export function failureOf(view: SessionView | undefined): { code: JobCode; messa
   if (reason === 'pairing_ended') return { code: 'PAIRING_ENDED', message: 'nobody linked the session in time' }
   if (reason === UNREADABLE) return { code: 'CREDENTIALS_UNREADABLE', message: 'no given key decrypts the credentials' }
   return { code: 'SESSION_STOPPED', message: 'the session is stopped' }
+}
+
+/** The last disconnect to show after this input. */
+export function disconnectOf(input: Input, action: Action): Shown {
+  // After a 515 the session is connecting again at once: nothing that anyone must know has happened.
+  if (input.type !== 'closed' || action === 'connect') return {}
+  const { statusCode, reason } = input.end
+  return { lastDisconnect: { statusCode, reason, willReconnect: action === 'wait' } }
 }
 
 function pickIdentity(view: SessionView | undefined): Partial<Pick<SessionView, 'jid' | 'lid' | 'pushName'>> {
