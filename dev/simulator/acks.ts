@@ -49,11 +49,15 @@ function sendAck(context: Context, device: Device, stanza: BinaryNode, error: st
 
 function sendReceipts(context: Context, device: Device, stanza: BinaryNode, routed: Routed): void {
   const { receipts } = context.settings
+  const asked = new Set<string>()
   for (const { opened } of routed.openings) {
     const recipient = context.world.accounts.get(opened.phone)
     if (!recipient || opened.device !== 0) continue
-    if (!opened.ok) askForRetry(context, device, stanza, recipient, opened)
-    else if (opened.role === 'contact' && receipts !== 'none' && !isHalfOfGroupMessage(stanza, opened)) {
+    if (!opened.ok) {
+      // One request for a message, although both its key and its text could not be read.
+      if (!asked.has(opened.phone)) askForRetry(context, device, stanza, recipient, opened)
+      asked.add(opened.phone)
+    } else if (opened.role === 'contact' && receipts !== 'none' && !isHalfOfGroupMessage(stanza, opened)) {
       const attrs = receiptAttrs(stanza, recipient)
       deliver(context, device, node('receipt', attrs))
       if (receipts === 'read') deliver(context, device, node('receipt', { ...attrs, type: 'read' }))

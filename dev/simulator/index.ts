@@ -48,7 +48,7 @@ export type Simulator = {
 
 const LIMITS: Limits = {
   log: 200_000,
-  received: 100_000,
+  received: 50_000,
   sent: 20_000,
   pendingPerDevice: 20_000,
   accounts: 100_000,

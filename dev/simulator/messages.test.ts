@@ -70,6 +70,24 @@ describe('texts', () => {
     expect(new Set(used).size).toBe(used.length)
   })
 
+  it('show when a client was rolled back and used a counter again', async () => {
+    const rolled = createTestClient(simulator.waUrl, { getMessage: async () => ({ conversation: 'second' }) })
+    const own = await linkByQr(rolled, control)
+    await rolled.socket.sendMessage(BUDI_JID, { text: 'warm' })
+    const sessions = [...rolled.store].filter(([name]) => name.startsWith('session|'))
+    await rolled.socket.sendMessage(BUDI_JID, { text: 'first' })
+    for (const [name, session] of sessions) rolled.store.set(name, session)
+    await rolled.socket.sendMessage(BUDI_JID, { text: 'second' })
+
+    const seen = await control.waitForReceived(4, { phone: own })
+    const toContact = seen.map(({ opened: parts }) => parts.find(({ role }) => role === 'contact'))
+    const [first, second] = [toContact[1], toContact[2]]
+    expect(second).toMatchObject({ ok: false, chain: first?.chain, counter: first?.counter })
+    expect(second?.ciphertext).not.toBe(first?.ciphertext)
+    expect(seen[3]).toMatchObject({ text: 'second', duplicate: true, id: seen[2]?.id })
+    await rolled.end()
+  })
+
   it('wait for a client that is away, and come as offline messages', async () => {
     await client.end()
     await control.sendText(BUDI, phone, 'while you were away 1')

@@ -29,6 +29,8 @@ export type TestClient = {
   /** Opens a (new) connection. */
   connect(): WASocket
   end(): Promise<void>
+  /** Its keys, `type|id`: tests lose some or roll them back. */
+  readonly store: Map<string, unknown>
 }
 
 const WAIT_MS = 15_000
@@ -37,8 +39,7 @@ silent.level = 'silent'
 // libsignal prints whole sessions, private keys included.
 console.info = () => {}
 
-export function memoryKeys(): SignalKeyStore {
-  const store = new Map<string, unknown>()
+function memoryKeys(store: Map<string, unknown>): SignalKeyStore {
   return {
     get: async <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
       const found: Record<string, SignalDataTypeMap[T]> = {}
@@ -61,7 +62,8 @@ export function memoryKeys(): SignalKeyStore {
 
 export function createTestClient(waUrl: string, config: Partial<SocketConfig> = {}): TestClient {
   const creds = initAuthCreds()
-  const keys = memoryKeys()
+  const store = new Map<string, unknown>()
+  const keys = memoryKeys(store)
   const past: { event: keyof BaileysEventMap; value: unknown }[] = []
   const news = new EventEmitter().setMaxListeners(0)
   const messages: TestClient['messages'] = []
@@ -118,6 +120,7 @@ export function createTestClient(waUrl: string, config: Partial<SocketConfig> = 
     async end() {
       await socket?.end(undefined)
     },
+    store,
   }
   return client
 }
