@@ -16,6 +16,7 @@ import type { SessionJobName } from '../../worker/sessions/context.ts'
 import type { Fence, Job, Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
+import { silenceConsole } from '../../worker/whatsapp/silence.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
 
 /** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */
@@ -32,8 +33,12 @@ export interface TestSession extends AsyncDisposable {
     data: Record<string, unknown>,
     options?: { id?: string; attempt?: number },
   ): Promise<JobResult>
+  /** The simulator's, for more clients. */
+  waUrl: string
   /** Opens a new socket for the session, as after a reconnect. */
   reconnect(): Promise<void>
+  /** Cuts the socket and opens a new one with nothing but what is stored, as after a crash of the worker. */
+  restart(): Promise<void>
 }
 
 export interface TestSessionOptions {
@@ -46,6 +51,8 @@ const CREATED_AT = Date.now()
 
 export async function startTestSession(options: TestSessionOptions = {}): Promise<TestSession> {
   const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000 } = options
+  const log = pino({ enabled: false })
+  silenceConsole(log)
   const simulator = await startSimulator()
   const server = await startRedis()
   const redis = new Redis(server.url)
@@ -53,7 +60,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const fence: Fence = { partition: 0, epoch: 1, token: 'worker:1', valid: () => true, signal: lease.signal }
   await redis.set(keys.lease(0), fence.token)
 
-  const core = { redis, log: pino({ enabled: false }), clock: { now: Date.now, monotonic: () => performance.now() } }
+  const core = { redis, log, clock: { now: Date.now, monotonic: () => performance.now() } }
   const sessionId = 'user-123'
   const sent = createSentStore(core, createCipher([randomBytes(32).toString('base64')]))
   const events: WebhookEvent[] = []
@@ -72,11 +79,17 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     getMessage: async ({ id }) => sent.get(sessionId, id ?? ''),
   })
   const phone = await linkByQr(client, control)
-  const attach = createAttach({ outbox, ackTimeoutMs })
+  let attach = createAttach({ outbox, ackTimeoutMs })
   let attached = attach(client.socket, { sessionId, fence, core })
   const agent = createGuardedAgent({ allowHosts })
   const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
   let made = 0
+
+  async function open(): Promise<void> {
+    const sock = client.connect()
+    attached = attach(sock, { sessionId, fence, core })
+    await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
+  }
 
   return {
     control,
@@ -94,12 +107,17 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
       return handler(context, job, socketGone.signal)
     },
+    waUrl: simulator.waUrl,
     async reconnect() {
       attached.detach()
       await client.end()
-      const sock = client.connect()
-      attached = attach(sock, { sessionId, fence, core })
-      await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
+      await open()
+    },
+    async restart() {
+      await control.disconnect(phone, { how: 'cut' })
+      await client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
+      attach = createAttach({ outbox, ackTimeoutMs })
+      await open()
     },
     async [Symbol.asyncDispose]() {
       attached.detach()

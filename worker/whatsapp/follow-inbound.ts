@@ -9,7 +9,7 @@ import type { InboundLine } from './inbound.ts'
  * How long the gate stays shut for a message that Baileys decrypted and then did not emit. Nothing but the event loop
  * stands between the two, so this is long.
  */
-const EMIT_TIMEOUT_MS = 100
+const EMIT_TIMEOUT_MS = 20
 
 /**
  * Brings a socket's messages to the session's line. Three things that Baileys (7.0.0-rc14, messages-recv.js) does by
