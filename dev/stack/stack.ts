@@ -1,18 +1,20 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startInbox } from '../inbox/start.ts'
 import type { Inbox } from '../inbox/inbox.ts'
-import { startRedis, type RunningRedis } from '../redis/start.ts'
-import { startRestGateway } from '../rest/gateway.ts'
+import type { RunningRedis } from '../redis/start.ts'
+import { startBackends } from './backends.ts'
 import { describeExit, type Child } from './child.ts'
 import { startEdge } from './edge.ts'
 import type { StackOptions } from './options.ts'
 import { freePort } from './ports.ts'
 import { Scope } from './scope.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
-import { startSimulatorProcess, type RunningSimulator } from './simulator.ts'
+import type { RunningSimulator } from './simulator.ts'
 import { startWorker, type WorkerProcess } from './worker.ts'
 import { workerEnv } from './worker-env.ts'
+
+/** Lines of output that tell why a child died. */
+const LAST_LINES = 15
 
 /** A child of the stack that ended although nobody asked it to. */
 export interface Death {
@@ -59,105 +61,91 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function assemble(options: StackOptions, scope: Scope): Promise<Stack> {
-  const { dir, given = {}, ports = {}, partitions = 1, live = false } = options
-  const died = Promise.withResolvers<Death>()
-  const watch = async (child: Child) => {
-    const how = describeExit(child.name, await child.exited)
-    died.resolve({ name: child.name, reason: [how, ...child.lines().slice(-15)].join('\n') })
-  }
-  const onLine = (source: string) => (line: string) => options.onLine?.(source, line)
+  const { dir, given = {}, ports = {}, partitions = 1, onLine } = options
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const secrets = await loadSecrets(dir, given.secrets)
-  const restPort = ports.rest ?? (await freePort())
-  const restUrl = given.rest?.url ?? `http://127.0.0.1:${restPort}`
-  const restToken = given.rest?.token ?? secrets.restToken
+  const rest = { port: ports.rest ?? (await freePort()), token: given.rest?.token ?? secrets.restToken }
+  const restUrl = given.rest?.url ?? `http://127.0.0.1:${rest.port}`
   const edgePort = ports.edge ?? (await freePort())
+  const { died, watch } = watchDeaths()
 
-  const redisAndRest = async () => {
-    const redis = await scope.start(async () =>
-      startRedis({
-        ...(given.redisUrl !== undefined && { url: given.redisUrl }),
-        ...(ports.redis !== undefined && { port: ports.redis }),
-        dir: join(dir, 'redis'),
-        appendonly: options.persist ?? false,
-        onLine: onLine('redis'),
-      }),
-    )
-    if (redis.child !== undefined) void watch(redis.child)
-    if (given.rest === undefined) {
-      await scope.start(() => startRestGateway({ redisUrl: redis.url, token: restToken, port: restPort }))
-    }
-    return redis
-  }
-  const simulated = !live && given.waWebsocketUrl === undefined
-  const [redis, edge, simulator, inbox] = await Promise.all([
-    redisAndRest(),
-    scope.start(signal =>
+  const withEdge = async () => {
+    const edge = await scope.start(signal =>
       startEdge({
         dir: join(dir, 'edge'),
         port: edgePort,
         restUrl,
-        restToken,
+        restToken: rest.token,
         apiKeys: secrets.apiKey,
         partitions,
         path: options.path ?? '',
         signal,
-        onLine: onLine('edge'),
+        onLine: line => onLine?.('edge', line),
       }),
-    ),
-    simulated
-      ? scope.start(signal =>
-          startSimulatorProcess({
-            dir,
-            port: ports.simulator ?? 0,
-            // Redis remembers sessions that this run of the simulator has never seen.
-            adopt: options.persist ?? false,
-            signal,
-            onLine: onLine('simulator'),
-          }),
-        )
-      : undefined,
-    given.webhookUrl === undefined
-      ? scope.start(() =>
-          startInbox({
-            secrets: secrets.webhookSecret.split(','),
-            port: ports.inbox ?? 0,
-            ...(options.onArrival && { onArrival: options.onArrival }),
-          }),
-        )
-      : undefined,
-  ])
-
-  void watch(edge.child)
-  if (simulator !== undefined) void watch(simulator.child)
-
-  const workers: WorkerProcess[] = []
-  let started = 0
-  const base = workerEnv({ redis, secrets, partitions, simulator, inbox, options })
-  const addWorker: Stack['startWorker'] = async (env = {}, nodeArgs = []) => {
-    started += 1
-    const name = started === 1 ? 'worker' : `worker-${started}`
-    const port = started === 1 && ports.worker !== undefined ? { PORT: String(ports.worker) } : {}
-    const worker = await scope.start(signal =>
-      startWorker({ name, env: { ...base, ...port, ...env }, nodeArgs, signal, onLine: onLine(name) }),
     )
-    workers.push(worker)
-    void watch(worker.child)
-    return worker
+    watch(edge.child)
+    return edge
   }
-  for (let i = 0; i < (options.workers ?? 1); i++) await addWorker()
+  const withWorkers = async () => {
+    const webhookSecrets = secrets.webhookSecret.split(',')
+    const backends = await startBackends(options, scope, { rest, webhookSecrets })
+    watch(backends.redis.child)
+    watch(backends.simulator?.child)
+    const env = workerEnv({ ...backends, secrets, partitions, options })
+    const workers: WorkerProcess[] = []
+    const addWorker = createWorkers({ workers, env, scope, watch, options })
+    for (let i = 0; i < (options.workers ?? 1); i++) await addWorker()
+    return { ...backends, workers, addWorker }
+  }
+  const [edge, { addWorker, ...running }] = await Promise.all([withEdge(), withWorkers()])
 
   return {
+    ...running,
     edge: edge.url,
     apiKey: secrets.apiKey.split(',')[0] ?? '',
-    redis,
     restUrl,
-    secrets: { ...secrets, restToken },
-    simulator,
-    inbox,
-    workers,
-    died: died.promise,
+    secrets: { ...secrets, restToken: rest.token },
+    died,
     startWorker: addWorker,
     close: () => scope.close(),
   }
+}
+
+/** Makes the function that starts one more worker. */
+function createWorkers(deps: {
+  workers: WorkerProcess[]
+  env: Record<string, string>
+  scope: Scope
+  watch: (child: Child) => void
+  options: StackOptions
+}): Stack['startWorker'] {
+  const { workers, scope, watch, options } = deps
+  let started = 0
+  return async (env = {}, nodeArgs = []) => {
+    started += 1
+    const name = started === 1 ? 'worker' : `worker-${started}`
+    const port = started === 1 && options.ports?.worker !== undefined ? { PORT: String(options.ports.worker) } : {}
+    const worker = await scope.start(signal =>
+      startWorker({
+        name,
+        env: { ...deps.env, ...port, ...env },
+        nodeArgs,
+        signal,
+        onLine: line => options.onLine?.(name, line),
+      }),
+    )
+    workers.push(worker)
+    watch(worker.child)
+    return worker
+  }
+}
+
+/** Tells of the first watched child that ends. */
+function watchDeaths(): { died: Promise<Death>; watch: (child: Child | undefined) => void } {
+  const { promise, resolve } = Promise.withResolvers<Death>()
+  const wait = async (child: Child) => {
+    const how = describeExit(child.name, await child.exited)
+    resolve({ name: child.name, reason: [how, ...child.lines().slice(-LAST_LINES)].join('\n') })
+  }
+  return { died: promise, watch: child => void (child && wait(child)) }
 }
