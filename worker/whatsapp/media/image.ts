@@ -5,6 +5,8 @@ import { JobFailure } from '../../types.ts'
 const MAX_PIXELS = 8192 * 8192
 const TIMEOUT_SECONDS = 20
 const STICKER_SIZE = 512
+/** Frames of a moving sticker: each takes a megabyte while it is made, however small it was. */
+const MAX_FRAMES = 80
 const THUMBNAIL_WIDTH = 72
 
 /** What the recipient's phone shows before the image is downloaded. */
@@ -40,21 +42,25 @@ export interface Sticker {
  */
 export async function toSticker(path: string): Promise<Sticker> {
   try {
-    const image = sharp(path, { animated: true, limitInputPixels: MAX_PIXELS }).timeout({ seconds: TIMEOUT_SECONDS })
-    const { format, width, height, pageHeight, pages = 1 } = await image.metadata()
+    const { format, width, height, pageHeight, pages = 1 } = await openFrames(path, -1).metadata()
     if (width * height > MAX_PIXELS) throw new Error('too many pixels')
     const isAnimated = pages > 1
     if (format === 'webp' && width === STICKER_SIZE && (pageHeight ?? height) === STICKER_SIZE) {
       return { media: { url: path }, isAnimated }
     }
     const transparent = { r: 0, g: 0, b: 0, alpha: 0 }
-    const media = await image
+    const media = await openFrames(path, Math.min(pages, MAX_FRAMES))
       .resize({ width: STICKER_SIZE, height: STICKER_SIZE, fit: 'contain', background: transparent })
-      .webp({ quality: 80, effort: 4 })
+      .webp({ quality: isAnimated ? 60 : 80, effort: 4 })
       .toBuffer()
     return { media, isAnimated }
   } catch {
     // libvips' own words may quote the file; a person needs to know only that it cannot be decoded.
     throw new JobFailure('MEDIA_UNREADABLE', 'the image cannot be made into a sticker')
   }
+}
+
+/** The first frames of an image; -1 stands for all. */
+function openFrames(path: string, pages: number): sharp.Sharp {
+  return sharp(path, { pages, limitInputPixels: MAX_PIXELS }).timeout({ seconds: TIMEOUT_SECONDS })
 }
