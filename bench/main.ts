@@ -1,0 +1,16 @@
+import process from 'node:process'
+import { interruption } from '../dev/tasks/step.ts'
+
+/** The benches, by name. Each prints a table and says whether its targets were met. */
+const BENCHES: Record<string, () => Promise<(signal: AbortSignal) => Promise<boolean>>> = {
+  producer: async () => (await import('./producer.ts')).benchProducer,
+}
+
+const [name = ''] = process.argv.slice(2)
+const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined
+if (load === undefined) {
+  console.error(`usage: npm run bench -- <${Object.keys(BENCHES).join(' | ')}>`)
+  process.exit(2)
+}
+const bench = await load()
+process.exit((await bench(interruption())) ? 0 : 1)
