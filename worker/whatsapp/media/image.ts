@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { JobFailure } from '../../types.ts'
 
 /** Most pixels, over all frames, that are decoded: a small file can unfold to gigabytes. About 64 megapixels. */
@@ -61,6 +61,6 @@ export async function toSticker(path: string): Promise<Sticker> {
 }
 
 /** The first frames of an image; -1 stands for all. */
-function openFrames(path: string, pages: number): sharp.Sharp {
+function openFrames(path: string, pages: number): Sharp {
   return sharp(path, { pages, limitInputPixels: MAX_PIXELS }).timeout({ seconds: TIMEOUT_SECONDS })
 }
