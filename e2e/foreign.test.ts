@@ -22,11 +22,11 @@ beforeAll(async () => {
 })
 afterAll(() => queue?.close())
 
-async function ended(job: Job): Promise<Job> {
-  return until(`job ${job.id} to end`, async () => {
-    const now = await producer().getJob(job.id ?? '')
-    return now !== undefined && (await now.getState()) === 'failed' && now
-  })
+async function ended({ id = '' }: Job): Promise<Job> {
+  await until(`job ${id} to fail`, () => use().redis.zscore(`bull:${QUEUE}:failed`, id))
+  const job = await producer().getJob(id)
+  if (job === undefined) throw new Error(`job ${id} is gone`)
+  return job
 }
 
 it('runs the jobs of a BullMQ producer that knows the contract alone', async () => {
