@@ -28,6 +28,8 @@ interface Running {
   fence: TestFence
   /** Ends it as a worker does that shuts down. */
   stop: () => Promise<void>
+  /** Resolves when it has ended, by itself or not. */
+  ended: Promise<void>
 }
 
 beforeAll(async () => {
@@ -63,7 +65,7 @@ function start(options: Partial<DelivererDeps> = {}): Running {
     stopping.abort()
     await ended
   }
-  const own = { deliverer, fence: (options.fence as TestFence | undefined) ?? fence, stop }
+  const own = { deliverer, fence: (options.fence as TestFence | undefined) ?? fence, stop, ended }
   running.push(own)
   return own
 }
@@ -237,7 +239,7 @@ describe('a crash', () => {
       () => expect.unreachable(),
       error => expect(error).toMatchObject({ name: 'FencedError' }),
     )
-    await running[0]?.stop()
+    await old.ended
     expect(oldFence.signal.aborted).toBe(false)
     expect(await server.redis.hgetall(keys.cursor('a'))).toEqual({ seq: '2', last: expect.any(String) as string })
     expect(hook.posts).toHaveLength(1)
@@ -259,6 +261,7 @@ describe('a crash', () => {
     await append('a', '1')
     await vi.waitFor(async () => expect(await server.redis.hget(keys.cursor('a'), 'attempt')).toBe('3'))
     await first.stop()
+    await append('a', '2')
     const score = Number(await server.redis.zscore(keys.undelivered(0), 'a'))
     expect(score - clock.now()).toBeGreaterThan(3_500_000)
     hook.react(() => 200)
@@ -270,7 +273,10 @@ describe('a crash', () => {
     clock.add(3_600_000)
     start({ policy: slow })
     await settled()
-    expect(hook.posts.at(-1)).toMatchObject({ sessionId: 'a', attempt: 4 })
+    expect(hook.posts.slice(-2)).toMatchObject([
+      { sessionId: 'a', text: '1', attempt: 4 },
+      { sessionId: 'a', text: '2', attempt: 1 },
+    ])
   })
 
   test('of Redis loses nothing', async () => {
@@ -444,8 +450,10 @@ describe('retention', () => {
   })
 
   test('never drops what was not delivered, however old or many', async () => {
-    hook.react(() => 500)
     const first = start({ retention: { count: 2, ageMs: 1000 }, policy: { ...policy, delays: [3_600_000] } })
+    await append('a', 'before')
+    await settled()
+    hook.react(() => 500)
     await append('a', ...numbers(50))
     await vi.waitFor(async () => expect(await server.redis.hget(keys.cursor('a'), 'attempt')).toBe('1'))
     expect(await first.deliverer.backlog()).toEqual({ sessions: 1, count: 50, oldestAt: expect.any(Number) as number })
@@ -455,7 +463,25 @@ describe('retention', () => {
     hook.react(() => 200)
     start({ retention: { count: 2, ageMs: 1000 } })
     await settled()
-    expect(hook.texts('a')).toEqual(['0', ...numbers(50)])
+    expect(hook.texts('a')).toEqual(['before', '0', ...numbers(50)])
+  })
+
+  test('never drops what is to be sent again', async () => {
+    hook.react(post => {
+      clock.add(10 * DAY)
+      return post.text === 'poison' ? 500 : 200
+    })
+    const { deliverer, stop } = start()
+    await append('a', 'poison', '2')
+    await settled()
+    await stop()
+    expect(await server.redis.pttl(keys.outbox('a'))).toBeGreaterThan(0)
+    expect(await deliverer.redrive('a', 1)).toBe(3)
+    expect(await server.redis.pttl(keys.outbox('a'))).toBe(-1)
+    await server.redis.hset(keys.cursor('a'), 'cursor', '3')
+    await server.redis.pexpire(keys.outbox('a'), DAY)
+    expect(await deliverer.replay('a', 2)).toBe(2)
+    expect(await server.redis.pttl(keys.outbox('a'))).toBe(-1)
   })
 
   test('goes on over events that someone removed from Redis', async () => {

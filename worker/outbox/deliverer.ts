@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { FencedError } from '../redis/fenced.ts'
 import type { Core, Fence } from '../types.ts'
 import type { LocalOutbox } from './append.ts'
@@ -36,7 +37,7 @@ export interface Deliverer {
   name: string
   /**
    * Delivers until the signal aborts (attempts under way get a second to end) or the lease is lost (they are cut).
-   * Resolves when nothing of it is left. Call it once.
+   * Resolves when nothing of it is left.
    */
   run(signal: AbortSignal): Promise<void>
   /** What awaits delivery. Costs Redis one command per 200 sessions that wait. */
@@ -51,64 +52,38 @@ export interface Deliverer {
 
 /** See {@link Deliverer}. Make one for each fence. */
 export function createDeliverer(deps: DelivererDeps): Deliverer {
-  const { clock, fence, gate, log, redis, retention = RETENTION } = deps
-  const ending = new AbortController()
-  const cut = new AbortController()
-  // Writes wait out an outage of Redis; when we are to end they end too, not only when the lease does.
-  const held: Fence = {
-    partition: fence.partition,
-    epoch: fence.epoch,
-    token: fence.token,
-    signal: AbortSignal.any([fence.signal, cut.signal]),
-    valid: () => fence.valid(),
-  }
-  const store = createStore({ redis, log, fence: held, retention })
-  const turnDeps: TurnDeps = {
-    log,
-    clock,
-    fence: held,
-    gate,
-    store,
-    attempt: deps.attempt,
-    policy: deps.policy ?? RETRY_POLICY,
-    random: deps.random ?? Math.random,
-    onAttempt: deps.onAttempt ?? (() => {}),
-    cut: held.signal,
-    ending: ending.signal,
-  }
-  const rounds: Rounds = createRounds({ clock, gate, concurrency: deps.concurrency ?? CONCURRENCY, turn })
-
-  async function turn(sessionId: string): Promise<Rest> {
-    try {
-      return await takeTurn(turnDeps, sessionId)
-    } catch (error) {
-      if (error instanceof FencedError) cut.abort()
-      else log.error({ err: error, sessionId }, 'the outbox of a session is unreadable')
-      return { kind: 'sleep', until: clock.now() + DEFECT_PAUSE_MS, asked: true }
-    }
-  }
+  const { clock, fence, log, redis, retention = RETENTION } = deps
+  const store = createStore({ redis, log, fence, retention })
+  let rounds: Rounds | undefined
 
   return {
     name: `deliverer-${fence.partition}`,
 
     async run(signal) {
-      const over = AbortSignal.any([signal, held.signal])
-      const ended = new Promise<void>(resolve => {
-        if (over.aborted) resolve()
-        over.addEventListener('abort', () => resolve(), { once: true })
-      })
+      const ending = new AbortController()
+      const cut = new AbortController()
+      // Writes wait out an outage of Redis; when we are to end they end too, not only when the lease does.
+      const held: Fence = {
+        partition: fence.partition,
+        epoch: fence.epoch,
+        token: fence.token,
+        signal: AbortSignal.any([fence.signal, cut.signal]),
+        valid: () => fence.valid(),
+      }
+      const own = runningRounds(deps, held, ending.signal, cut)
+      rounds = own
       // Listening comes first: what is appended while the backlog is read is either in it or heard of.
-      const unlisten = deps.outbox.listen(fence.partition, (sessionId, seq) => rounds.ring(sessionId, seq))
+      const unlisten = deps.outbox.listen(fence.partition, (sessionId, seq) => own.ring(sessionId, seq))
       try {
-        for (const { sessionId, at } of await store.pending()) rounds.sleep(sessionId, at)
-        await ended
+        for (const { sessionId, at } of await store.pending()) own.sleep(sessionId, at)
+        await aborted(AbortSignal.any([signal, held.signal]))
       } catch (error) {
         if (!(error instanceof FencedError)) throw error
       } finally {
         unlisten()
         ending.abort()
         const deadline = setTimeout(() => cut.abort(), DRAIN_MS)
-        await rounds.stop()
+        await own.stop()
         clearTimeout(deadline)
       }
     },
@@ -118,16 +93,49 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
 
     async replay(sessionId, fromSeq) {
       const count = await store.replay(sessionId, fromSeq, clock.now())
-      if (count > 0) rounds.wake(sessionId)
+      if (count > 0) rounds?.wake(sessionId)
       log.info({ sessionId, fromSeq, count }, 'events replayed')
       return count
     },
 
     async redrive(sessionId, seq) {
       const newSeq = await store.redrive(sessionId, seq, clock.now())
-      if (newSeq !== undefined) rounds.ring(sessionId, newSeq)
+      if (newSeq !== undefined) rounds?.ring(sessionId, newSeq)
       log.info({ sessionId, seq, newSeq }, 'event redriven')
       return newSeq
     },
   }
+}
+
+/** The rounds of one run. A turn that finds the lease lost cuts everything. */
+function runningRounds(deps: DelivererDeps, fence: Fence, ending: AbortSignal, cut: AbortController): Rounds {
+  const { clock, gate, log, redis, retention = RETENTION, concurrency = CONCURRENCY } = deps
+  const turnDeps: TurnDeps = {
+    log,
+    clock,
+    fence,
+    gate,
+    store: createStore({ redis, log, fence, retention }),
+    attempt: deps.attempt,
+    policy: deps.policy ?? RETRY_POLICY,
+    random: deps.random ?? Math.random,
+    onAttempt: deps.onAttempt ?? (() => {}),
+    cut: fence.signal,
+    ending,
+  }
+  const turn = async (sessionId: string): Promise<Rest> => {
+    try {
+      return await takeTurn(turnDeps, sessionId)
+    } catch (error) {
+      if (error instanceof FencedError) cut.abort()
+      else log.error({ err: error, sessionId }, 'the outbox of a session is unreadable')
+      return { kind: 'sleep', until: clock.now() + DEFECT_PAUSE_MS, asked: true }
+    }
+  }
+  return createRounds({ clock, gate, concurrency, turn })
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await once(signal, 'abort')
 }
