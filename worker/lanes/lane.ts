@@ -42,7 +42,7 @@ export interface Lane {
 }
 
 /** Jobs of one lane whose end Redis does not know yet. Awaiting each would cost a round trip a job. */
-const MOST_UNSETTLED = 4
+const MOST_UNSETTLED = 8
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 

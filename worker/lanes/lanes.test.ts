@@ -50,7 +50,7 @@ describe('a lane that cannot move', () => {
     await until('all to be parked', async () => (await parked('stuck')) === 10_000)
     expect(owner.jobs.lanes.held.size).toBe(0)
     expect(await bench.redis.llen('bull:whatsapp-jobs:active')).toBe(0)
-    expect(await bench.redis.hget('bull:whatsapp-jobs:77', 'ats')).toBe('0')
+    expect(Number(await bench.redis.hget('bull:whatsapp-jobs:77', 'ats'))).toBe(0)
     sessions.up('stuck')
     await add('stuck', numbers(10, 10_000))
     await until('all to run', async () => sessions.ran.length === 10_011, { timeoutMs: 60_000 })

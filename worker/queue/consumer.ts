@@ -7,7 +7,7 @@ import type { Core, Fence } from '../types.ts'
 import type { Doorbell } from './doorbell.ts'
 import type { Fetched, Refill, Source } from './fetch.ts'
 import type { Finisher } from './finish.ts'
-import type { Forward } from './forward.ts'
+import type { Forward, Misplaced } from './forward.ts'
 import type { Layout } from './layout.ts'
 import { findOrphans } from './orphans.ts'
 import type { Park, ParkGroup } from './park.ts'
@@ -54,7 +54,7 @@ const HELD_BYTES = 64 * 1024 * 1024
  */
 export function createConsumer(deps: ConsumerDeps): Consumer {
   const { fence, layout, lanes, source, park, clock } = deps
-  const log = deps.log.child({ loop: 'consumer', partition: fence.partition })
+  const log = deps.log.child({ loop: 'consumer' })
   let ringing = false
   /** Nothing was to be had at the last fetch, and nothing has rung since. */
   let dry = false
@@ -108,6 +108,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   /** Gives fetched jobs to their lanes, and parks what those do not take. */
   async function dispatch(jobs: readonly RawJob[]) {
     const refused = new Map<string, Held[]>()
+    const misplaced: Misplaced[] = []
     const moves: Promise<unknown>[] = []
     for (const raw of jobs) {
       const reading = read(raw)
@@ -118,8 +119,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           break
         }
         case 'misplaced':
-          // Sent one after the other on one connection, so they arrive in order.
-          moves.push(deps.forward(reading.id, reading.partition))
+          misplaced.push(reading)
           break
         case 'garbage':
           log.info({ jobId: reading.ref.id, reason: reading.message }, 'job refused')
@@ -138,6 +138,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     }
     const groups = [...refused].map(([sessionId, held]): ParkGroup => ({ sessionId, side: 'back', jobs: held }))
     moves.push(parkAll(groups))
+    if (misplaced.length > 0) moves.push(deps.forward(misplaced))
     await Promise.all(moves)
   }
 

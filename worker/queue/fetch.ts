@@ -62,40 +62,55 @@ const FETCH = fencedScript(`${MOVE_TO_ACTIVE}${SHARED}
 local room, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
 local controls = {${CONTROL_JOBS.map(name => `['${name}'] = true`).join(', ')}}
 local anyParked = redis.call('EXISTS', parked) == 1
-local function read(fields)
-  local name, data
-  for i = 1, #fields, 2 do
-    if fields[i] == 'name' then name = fields[i + 1] elseif fields[i] == 'data' then data = fields[i + 1] end
-  end
-  return name, data
-end
+local paused = redis.call('HEXISTS', KEYS[9], 'paused') == 1
 local function laneOf(data)
   local ok, value = pcall(cjson.decode, data)
   if not ok or type(value) ~= 'table' or type(value.sessionId) ~= 'string' then return nil end
   if redis.call('SISMEMBER', parked, value.sessionId) == 1 then return value.sessionId end
   return nil
 end
-local jobs, grown, order, moves, bytes, last = {}, {}, {}, 0, 0, nil
+local grown, order = {}, {}
+local function park(id, session, name)
+  redis.call('RPUSH', lanes .. session, id)
+  if controls[name] then redis.call('RPUSH', laneControls .. session, id) end
+  if not grown[session] then grown[session] = true order[#order + 1] = session end
+end
+-- Parks the queue's next job without making it active, which is most of the work. True when it did.
+local function parkNext()
+  local id = redis.call('LINDEX', KEYS[1], -1)
+  if not id then return false end
+  local job = redis.call('HMGET', prefix .. id, 'data', 'name')
+  local session = job[1] and laneOf(job[1])
+  if not session then return false end
+  redis.call('RPOP', KEYS[1])
+  park(id, session, job[2])
+  return true
+end
+local jobs, moves, bytes, last = {}, 0, 0, nil
 while #jobs < room and moves < ${MOST_MOVES} and bytes < budget do
-  local reply = moveToActive(KEYS, {prefix, now, options})
-  if type(reply[1]) ~= 'table' then last = reply break end
   moves = moves + 1
-  local fields, id = reply[1], reply[2]
-  local name, data = read(fields)
-  local session = anyParked and data and laneOf(data)
-  if not name and not data then
-    -- Somebody removed the job while its id stood in the queue; activating it has made a stub.
-    redis.call('LREM', KEYS[2], 1, id)
-    redis.call('DEL', prefix .. id)
-  elseif session then
-    redis.call('LREM', KEYS[2], 1, id)
-    redis.call('HINCRBY', prefix .. id, 'ats', -1)
-    redis.call('RPUSH', lanes .. session, id)
-    if controls[name] then redis.call('RPUSH', laneControls .. session, id) end
-    if not grown[session] then grown[session] = true order[#order + 1] = session end
-  else
-    for i = 1, #fields do bytes = bytes + #fields[i] end
-    jobs[#jobs + 1] = {id, fields}
+  if paused or not anyParked or not parkNext() then
+    local reply = moveToActive(KEYS, {prefix, now, options})
+    if type(reply[1]) ~= 'table' then last = reply break end
+    local fields, id = reply[1], reply[2]
+    local name, data
+    for i = 1, #fields, 2 do
+      if fields[i] == 'name' then name = fields[i + 1] elseif fields[i] == 'data' then data = fields[i + 1] end
+    end
+    -- Prioritized jobs, and delayed ones that have just become due, were not seen before.
+    local session = anyParked and data and laneOf(data)
+    if not name and not data then
+      -- Somebody removed the job while its id stood in the queue; activating it has made a stub.
+      redis.call('LREM', KEYS[2], 1, id)
+      redis.call('DEL', prefix .. id)
+    elseif session then
+      redis.call('LREM', KEYS[2], 1, id)
+      redis.call('HINCRBY', prefix .. id, 'ats', -1)
+      park(id, session, name)
+    else
+      for i = 1, #fields do bytes = bytes + #fields[i] end
+      jobs[#jobs + 1] = {id, fields}
+    end
   end
 end
 local notices = {}

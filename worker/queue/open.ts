@@ -43,8 +43,7 @@ const CLOSING_MS = 1000
 /** Starts to run the jobs of one owned partition; `consumer.run` is for the caller to start. */
 export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   const { core, fence, partitions, sessions, taking, blocking } = deps
-  const { clock } = core
-  const log = core.log.child({ partition: fence.partition })
+  const { clock, log } = core
   const layout = layoutOf(queueOf(fence.partition))
   const intake = new AbortController()
   const work = new AbortController()
