@@ -111,6 +111,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     async reconnect() {
       attached.detach()
       await client.end()
+      await attached.drained()
       await open()
     },
     async restart() {

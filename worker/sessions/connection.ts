@@ -76,6 +76,7 @@ export function openConnection(
     async end() {
       release()
       await live.end()
+      await attachment.drained()
     },
     kill() {
       release()

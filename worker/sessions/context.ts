@@ -47,8 +47,10 @@ export interface SendContext extends SessionContext {
 /** What {@link Attach} leaves on a socket. */
 export interface Attachment {
   acks: Acks
-  /** Lets go of the socket: listeners are removed, pending acks reject with `retry: 'wait'`. Safe to call twice. */
+  /** The socket is of no more use: pending acks reject with `retry: 'wait'`. Safe to call twice. */
   detach(): void
+  /** Call when the socket is closed: resolves when no message that it brought waits for the outbox. Never rejects. */
+  drained(): Promise<void>
 }
 
 /** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */

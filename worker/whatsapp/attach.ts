@@ -28,13 +28,14 @@ export function createAttach({ outbox, ackTimeoutMs }: AttachOptions): Attach {
   return (sock, session) => {
     const line = lineOf(session)
     const acks = followAcks(sock.ws, ackTimeoutMs)
-    const letGo = followInbound(sock, session, line)
+    const inbound = followInbound(sock, session, line)
     return {
       acks,
       detach() {
         acks.close()
-        letGo()
+        inbound.detach()
       },
+      drained: async () => inbound.drained(),
     }
   }
 }

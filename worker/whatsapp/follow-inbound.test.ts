@@ -123,6 +123,19 @@ describe('a message is not lost between WhatsApp and the outbox', () => {
     expect(message.key.id).toBe(id)
   })
 
+  test('a socket that closes waits for what it brought', async () => {
+    let append = () => {}
+    session.gate.append = new Promise(resolve => (append = resolve))
+    const { id } = await session.control.sendText(BUDI, session.phone, 'just before the close')
+    await session.client.on('messages.upsert', ({ messages }) => messages.some(({ key }) => key.id === id) || undefined)
+    const closing = session.reconnect()
+    await session.client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
+    expect(words()).toEqual([])
+    append()
+    await closing
+    expect(words()).toEqual(['just before the close'])
+  })
+
   test('a message that Baileys cannot handle does not hold the others up', async () => {
     const bad = { reactionMessage: { text: 'x' } }
     await session.control.sendMessage(BUDI, session.phone, bad)

@@ -1,6 +1,6 @@
 import { MISSING_KEYS_ERROR_TEXT, type BaileysEventMap, type WAMessage, type WASocket } from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
-import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
+import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
 import { gateFrames } from './frame-gate.ts'
 import type { RawSocket } from './guard-socket.ts'
 import type { InboundLine } from './inbound.ts'
@@ -10,6 +10,19 @@ import type { InboundLine } from './inbound.ts'
  * stands between the two, so this is long.
  */
 const EMIT_TIMEOUT_MS = 20
+
+type EventType = MessagesUpsert['data']['type']
+
+/** Somebody who follows what a socket brings. */
+export interface InboundFollower {
+  /** The socket is being closed by somebody else. What it still brings is stored: its receipt may be on its way. */
+  detach(): void
+  /**
+   * Call when the socket is closed. Resolves when all it brought is stored, or never will be by this worker; whatever
+   * Baileys decrypts after that has no receipt, so that WhatsApp delivers it again.
+   */
+  drained(): Promise<void>
+}
 
 /**
  * Brings a socket's messages to the session's line. Three things that Baileys (7.0.0-rc14, messages-recv.js) does by
@@ -21,13 +34,12 @@ const EMIT_TIMEOUT_MS = 20
  *   `cancelPendingPhoneRequest` then, and nowhere else for a message that came in) to the append, no frame leaves.
  * - It answers a first message that was decrypted before with an error that makes WhatsApp forget it. After a crash
  *   between decryption and append that is the very message we need: it is asked for again, like any other.
- *
- * Returns what lets go of the socket. What is in the line is appended all the same.
  */
-export function followInbound(sock: WASocket, session: SessionContext, line: InboundLine): () => void {
+export function followInbound(sock: WASocket, session: SessionContext, line: InboundLine): InboundFollower {
   const gate = gateFrames(sock.ws as unknown as RawSocket)
   const held = new Map<string, () => void>()
-  let following = true
+  let attached = true
+  let taking = true
 
   const release = (messageId: string) => {
     held.get(messageId)?.()
@@ -35,7 +47,7 @@ export function followInbound(sock: WASocket, session: SessionContext, line: Inb
   }
 
   const hold = (messageId: string) => {
-    if (!following || held.has(messageId)) return
+    if (held.has(messageId)) return
     const open = gate.hold()
     held.set(messageId, open)
     setTimeout(() => {
@@ -43,20 +55,27 @@ export function followInbound(sock: WASocket, session: SessionContext, line: Inb
     }, EMIT_TIMEOUT_MS).unref()
   }
 
-  const take = ({ messages, type }: BaileysEventMap['messages.upsert']) => {
+  const receive = ({ messages, type }: BaileysEventMap['messages.upsert']) => {
     for (const message of messages) {
       const messageId = message.key.id ?? ''
       const open = held.get(messageId)
       held.delete(messageId)
-      void bring(message, type).then(() => open?.())
+      void bring(message, type, open)
     }
   }
 
-  async function bring(message: WAMessage, type: MessagesUpsert['data']['type']): Promise<void> {
-    if (!isForUser(message)) return
+  async function bring(message: WAMessage, type: EventType, open: (() => void) | undefined): Promise<void> {
+    if (await store(message, type)) return open?.()
+    // The gate stays shut: WhatsApp keeps what has no receipt, and delivers it to the next socket.
+    if (attached) await sock.end(new Error('inbound messages cannot be stored'))
+  }
+
+  /** Resolves true when there is no more to do for the message. */
+  async function store(message: WAMessage, type: EventType): Promise<boolean> {
     const { remoteJid = '', participant = '', fromMe = false, id = '' } = message.key
     const name = JSON.stringify([remoteJid, participant, fromMe, id])
-    const taken = snapshot(message)
+    const taken = take(message)
+    if (taken === undefined) return true
     const timestamp = Math.floor(session.core.clock.now() / 1000)
     const me = { id: sock.user?.id, lid: sock.user?.lid }
     const find = async (lid: string) => sock.signalRepository.lidMapping.getPNForLID(lid)
@@ -66,22 +85,36 @@ export function followInbound(sock: WASocket, session: SessionContext, line: Inb
       timestamp,
       data: { messages: [await messageJson(taken, me, find)], type },
     })
-    if (await line.push({ name, event }, session)) return
-    // WhatsApp keeps what has no receipt, and delivers it to the next socket.
-    if (following) await sock.end(new Error('inbound messages cannot be stored'))
+    return line.push({ name, event }, session)
+  }
+
+  function take(message: WAMessage): Snapshot | undefined {
+    try {
+      return isForUser(message) ? snapshot(message) : undefined
+    } catch (error) {
+      // Somebody nested a message as deep as the stack allows. Delivered again it would be no better.
+      const reason = error instanceof Error ? error.name : 'unknown'
+      session.core.log.warn({ sessionId: session.sessionId, reason }, 'an inbound message cannot be read')
+      return undefined
+    }
   }
 
   const emit = sock.ev.emit.bind(sock.ev)
   sock.ev.emit = (event, data) => {
-    if (following && event === 'messages.upsert') take(data as BaileysEventMap['messages.upsert'])
+    if (taking && event === 'messages.upsert') receive(data as BaileysEventMap['messages.upsert'])
     return emit(event, data)
   }
   hookDecryption(sock, hold)
   askAgainForFirstMessages(sock)
 
-  return () => {
-    following = false
-    for (const messageId of held.keys()) release(messageId)
+  return {
+    detach() {
+      attached = false
+    },
+    async drained() {
+      taking = false
+      await line.idle()
+    },
   }
 }
 

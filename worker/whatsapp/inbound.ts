@@ -24,6 +24,8 @@ export interface InboundLine {
    * the lease is lost, or too many wait already. Never rejects.
    */
   push(inbound: Inbound, session: SessionContext): Promise<boolean>
+  /** Resolves when nothing that was pushed so far waits any more. Never rejects. */
+  idle(): Promise<void>
 }
 
 /**
@@ -69,5 +71,6 @@ export function createInboundLine(outbox: Outbox): InboundLine {
       last = done
       return done
     },
+    idle: async () => void (await last),
   }
 }
