@@ -16,7 +16,11 @@ export async function findRecipient(directory: Directory, jid: string): Promise<
   if (!jid.endsWith('@s.whatsapp.net')) return jid
   const devices = await directory.getUSyncDevices([jid], true, false)
   if (devices.length > 0) return jid
-  const [found] = (await directory.onWhatsApp(jid)) ?? []
+  const answer = await directory.onWhatsApp(jid)
+  // Baileys answers a request that timed out with undefined: that says nothing about the number.
+  if (answer === undefined)
+    throw new JobFailure('ACK_TIMEOUT', 'WhatsApp did not look the number up in time', 'backoff')
+  const [found] = answer
   if (found?.exists !== true) throw new JobFailure('NOT_ON_WHATSAPP', `${jid} is not on WhatsApp`)
   return jidNormalizedUser(found.jid)
 }
