@@ -131,6 +131,7 @@ describe('/metrics', () => {
     metrics.jobEnded('SEND_TEXT', 3, 'ACK_TIMEOUT')
     metrics.attemptEnded({ kind: 'delivered' }, 0.02)
     metrics.attemptEnded({ kind: 'retry' }, 15)
+    metrics.eventParked()
     metrics.reconnecting(428)
     metrics.reconnecting(428)
     endpoint = 'down'
@@ -141,6 +142,7 @@ describe('/metrics', () => {
     expect(shown).toContain('kurir_job_seconds_bucket{le="0.25",job="SEND_TEXT"} 1')
     expect(shown).toContain('kurir_deliveries_total{outcome="delivered"} 1')
     expect(shown).toContain('kurir_delivery_seconds_count 2')
+    expect(shown).toContain('kurir_events_parked_total 1')
     expect(shown).toContain('kurir_reconnects_total{code="428"} 2')
     expect(shown).toContain('kurir_webhook_endpoint{state="down"} 1')
     expect(shown).toContain('kurir_webhook_endpoint{state="up"} 0')

@@ -33,6 +33,8 @@ export interface Metrics {
   jobEnded(name: JobName, seconds: number, code?: JobCode): void
   /** An attempt to deliver an event ended. Fits `onAttempt` of the deliverer. */
   attemptEnded(outcome: { kind: DeliveryOutcome }, seconds: number): void
+  /** An event was given up; alert on it. Fits `onParked` of the deliverer. */
+  eventParked(): void
   /** A session's connection closed with this code of WhatsApp's or Baileys', and it will reconnect. */
   reconnecting(code: number): void
 }
@@ -93,6 +95,11 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     registers,
   })
   for (const outcome of ['delivered', 'retry', 'gone', 'aborted']) deliveries.inc({ outcome }, 0)
+  const parked = new Counter({
+    name: 'kurir_events_parked_total',
+    help: 'Events that were given up after days of attempts and wait for a person',
+    registers,
+  })
   const deliverySeconds = new Histogram({
     name: 'kurir_delivery_seconds',
     help: 'Time of an attempt to deliver an event',
@@ -159,6 +166,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
       deliveries.inc({ outcome: kind })
       deliverySeconds.observe(seconds)
     },
+    eventParked: () => parked.inc(),
     reconnecting: code => reconnects.inc({ code }),
   }
 }

@@ -30,6 +30,8 @@ export interface DelivererDeps extends Core {
   /** In [0, 1). */
   random?: () => number
   onAttempt?: AttemptListener
+  /** Told when an event is given up; a person should look at it. */
+  onParked?: () => void
 }
 
 /** Delivers the events of one owned partition, and what a person can do about them. */
@@ -120,6 +122,7 @@ function runningRounds(deps: DelivererDeps, fence: Fence, ending: AbortSignal, c
     policy: deps.policy ?? RETRY_POLICY,
     random: deps.random ?? Math.random,
     onAttempt: deps.onAttempt ?? (() => {}),
+    onParked: deps.onParked ?? (() => {}),
     cut: fence.signal,
     ending,
   }

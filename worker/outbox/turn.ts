@@ -24,6 +24,8 @@ export interface TurnDeps {
   policy: RetryPolicy
   random: () => number
   onAttempt: AttemptListener
+  /** Told when an event is given up. */
+  onParked: () => void
   /** Cuts the attempt under way. */
   cut: AbortSignal
   /** Lets it end, and begins no other. */
@@ -114,6 +116,7 @@ async function fail(
   if (nextAt === undefined) {
     const { id, at, body, seq } = event
     log.error({ sessionId, seq, id, attempt, reason }, 'event parked after too many attempts')
+    deps.onParked()
     const parked = { id, at, parkedAt: now, attempts: attempt, reason, body }
     return { events: await move(deps, sessionId, position, event, parked) }
   }

@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
+import { keys } from '../../shared/keys.ts'
+import { importSecret, type SigningKey } from '../../shared/signature.ts'
+import { createGuardedAgent } from '../net/guard.ts'
+import { createOutbox, type LocalOutbox } from './append.ts'
+import { createDeliverer, type Deliverer, type DelivererDeps } from './deliverer.ts'
+import { createEndpoint } from './endpoint.ts'
+import { createGate } from './gate.ts'
+import type { RetryPolicy } from './schedule.ts'
+import { log, message, receiver, testClock, testRedis, type TestFence } from './testing.ts'
+
+export const DAY = 86_400_000
+
+/** Retries at once: what matters in these tests is what happens, and the times are schedule.test's. */
+export const policy: RetryPolicy = { delays: [5], giveUpAfterMs: 7 * DAY, longestRetryAfterMs: DAY }
+
+/** `count` texts to tell events by: '0', '1', ... */
+export const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => String(i + from))
+
+/** A deliverer that a test has started. */
+export interface Running {
+  deliverer: Deliverer
+  /** Ends it as a worker does that shuts down. */
+  stop: () => Promise<void>
+  /** Resolves when it has ended, by itself or not. */
+  ended: Promise<void>
+}
+
+/** A test file's Redis, and for each of its tests an outbox, a receiver, a clock and a lease. */
+export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Promise<void> }>) {
+  const agent = createGuardedAgent({ allowHosts: new Set(['127.0.0.1']) })
+  const running: (Running & { fence: TestFence })[] = []
+
+  beforeAll(async () => {
+    rig.secrets = [await importSecret(`whsec_${btoa('s'.repeat(32))}`)]
+    rig.server = testRedis(await startRedis())
+  })
+  afterAll(async () => {
+    await agent.close()
+    await rig.server.close()
+  })
+  beforeEach(async () => {
+    await rig.server.redis.flushall()
+    rig.hook = await receiver()
+    rig.clock = testClock()
+    rig.fence = await rig.server.claim()
+    rig.outbox = createOutbox({ redis: rig.server.redis, log, clock: rig.clock })
+  })
+  afterEach(async () => {
+    for (const { fence } of running) fence.abort()
+    await Promise.all(running.splice(0).map(async ({ ended }) => ended))
+    await rig.hook.close()
+  })
+
+  const rig = {
+    secrets: [] as SigningKey[],
+    server: undefined as unknown as ReturnType<typeof testRedis>,
+    hook: undefined as unknown as Awaited<ReturnType<typeof receiver>>,
+    clock: undefined as unknown as ReturnType<typeof testClock>,
+    outbox: undefined as unknown as LocalOutbox,
+    /** The newest lease; the next deliverer has it. */
+    fence: undefined as unknown as TestFence,
+
+    start(options: Partial<Omit<DelivererDeps, 'fence'>> & { fence?: TestFence } = {}): Running {
+      const { server, clock, outbox, fence, hook, secrets } = rig
+      const deps = {
+        redis: server.redis,
+        log,
+        clock,
+        fence,
+        outbox,
+        policy,
+        attempt: createEndpoint({ url: hook.url, secrets, dispatcher: agent, clock, timeoutMs: 2000 }),
+        gate: createGate({ log, pauses: [20], random: () => 0 }),
+        random: () => 0,
+        ...options,
+      }
+      const deliverer = createDeliverer(deps)
+      const stopping = new AbortController()
+      const ended = deliverer.run(stopping.signal)
+      const stop = async () => {
+        stopping.abort()
+        await ended
+      }
+      running.push({ deliverer, stop, ended, fence: deps.fence })
+      return { deliverer, stop, ended }
+    },
+
+    append: async (sessionId: string, ...texts: string[]) =>
+      Promise.all(texts.map(async text => rig.outbox.append(rig.fence, message(sessionId, text)))),
+
+    /** Waits until nothing awaits delivery. */
+    settled: async () =>
+      vi.waitFor(async () => expect(await rig.server.redis.zcard(keys.undelivered(0))).toBe(0), { timeout: 10_000 }),
+
+    /** A field of what Redis knows of a session's outbox. */
+    field: async (sessionId: string, name: string) => rig.server.redis.hget(keys.cursor(sessionId), name),
+  }
+  return rig
+}
