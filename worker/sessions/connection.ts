@@ -1,6 +1,7 @@
-import type { AuthenticationCreds, GroupMetadata, WASocket } from '@whiskeysockets/baileys'
+import type { AuthenticationCreds, WASocket } from '@whiskeysockets/baileys'
 import type { Credentials } from '../credentials/store.ts'
 import type { SocketCaches } from '../whatsapp/expiring-cache.ts'
+import { cacheGroups } from '../whatsapp/group-cache.ts'
 import type { SocketListener, Sockets } from '../whatsapp/socket.ts'
 import type { Acks, Attach, SentStore, SessionContext } from './context.ts'
 
@@ -35,32 +36,29 @@ export function openConnection(
   { sockets, attach, sent }: ConnectionDeps,
   context: SessionContext,
   state: ConnectionState,
-  listener: SocketListener,
+  listener: Omit<SocketListener, 'lost'>,
 ): Connection {
-  const { sessionId, fence } = context
+  const { sessionId, fence, core } = context
   const gone = new AbortController()
 
   const live = sockets.open({
     ...state,
     fence,
     getMessage: async ({ id }) => (id ? sent.get(sessionId, id) : undefined),
-    groupMetadata: async (): Promise<GroupMetadata | undefined> => undefined,
+    groupMetadata: async jid => groups(jid),
     listener: {
       qr: text => listener.qr(text),
       paired: () => listener.paired(),
       opened: me => listener.opened(me),
       renamed: pushName => listener.renamed(pushName),
-      lost() {
-        if (gone.signal.aborted) return
-        release()
-        listener.lost()
-      },
+      lost: release,
       closed(end) {
         release()
         listener.closed(end)
       },
     },
   })
+  const groups = cacheGroups(live.sock, () => core.clock.now())
   const attachment = attach(live.sock, context)
 
   function release(): void {

@@ -18,8 +18,6 @@ export interface Records {
    */
   forget(sessionId: string): Promise<void>
   hasCredentials(sessionId: string): Promise<boolean>
-  /** Whether the lease is ours by Redis' own word. */
-  holdsLease(): Promise<boolean>
 }
 
 const add = fencedScript(`return redis.call('SADD', KEYS[1], ARGV[1])`)
@@ -47,6 +45,5 @@ export function createRecords({ redis }: Pick<Core, 'redis'>, fence: Fence): Rec
       await forget.run(redis, fence, owned, [sessionId])
     },
     hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
-    holdsLease: async () => (await redis.get(keys.lease(fence.partition))) === fence.token,
   }
 }

@@ -78,7 +78,6 @@ export function createSession(
       view = { ...view, pushName }
       inBackground(written.then(() => records.rename(sessionId, pushName)))
     },
-    lost: () => deps.onChange(sessionId),
     closed: end => inBackground(ended(end)),
     codeFailed: error => log.warn({ error: textOf(error) }, 'a pairing code could not be had'),
   })
@@ -159,11 +158,9 @@ export function createSession(
   async function ended(end: Disconnect): Promise<void> {
     deps.onDisconnect(end)
     log.info({ code: end.statusCode, reason: end.reason }, 'a connection ended')
-    const asked = wire.generation()
-    // Whoever took the session away is its owner if the lease is his: taking it back would start a fight.
-    if (end.policy === 'replaced' && !(await records.holdsLease().catch(() => true))) return abandon()
     const openMs = life.state === 'open' ? clock.monotonic() - openedAt : 0
-    if (asked === wire.generation()) await apply({ type: 'closed', end, openMs })
+    // When another owner took the session away together with the lease, this write is refused, and that yields it.
+    await apply({ type: 'closed', end, openMs })
   }
 
   function abandon(): void {

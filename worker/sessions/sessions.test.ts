@@ -100,6 +100,8 @@ describe('linking', () => {
     const code = await shown('pairingCode')
     expect((await viewOf(redis, sessionId))?.qr).toBeUndefined()
     expect(await updatesOf(redis, sessionId)).toContainEqual({ connection: 'connecting', pairingCode: code })
+    // Half-linked creds would log in and be refused, which looks like a logout.
+    expect(await redis.exists(keys.credentials(sessionId))).toBe(0)
     await whatsapp.pairCode(phoneNumber, code)
     const view = await inState('open')
     expect(view.pairingCode).toBeUndefined()
@@ -327,6 +329,15 @@ describe('owners', () => {
     await self.loseLease()
     await expect(send(self, '628110000902', 'too late')).rejects.toThrow(/lease|connection/)
     expect(await whatsapp.received({ chat: '628110000902' })).toEqual([])
+  })
+
+  it('ends a socket whose keys cannot be stored', async () => {
+    const self = await owner()
+    const phone = await link(self)
+    await self.loseLease()
+    await whatsapp.sendText('628110000903', phone, 'its ratchet cannot be kept')
+    await until('the socket to be gone', async () => (await connections(phone)).length === 0)
+    expect(self.sessions.ready(sessionId)).toBe(false)
   })
 
   it('keeps credentials that it cannot read, and tries again when the key is back', async () => {

@@ -12,7 +12,6 @@ export interface WireListener {
   accepted(): void
   opened(identity: Identity): void
   renamed(pushName: string): void
-  lost(): void
   closed(end: Disconnect): void
   /** A pairing code could not be had; the next QR text tries again. */
   codeFailed(error: unknown): void
@@ -46,7 +45,7 @@ export function createWire(
   let connection: Connection | undefined
   let generation = 0
 
-  function listenerOf(mine: number): SocketListener {
+  function listenerOf(mine: number): Omit<SocketListener, 'lost'> {
     let asked = false
 
     async function showCode(phone: string): Promise<void> {
@@ -78,7 +77,6 @@ export function createWire(
         listener.opened(identity)
       }),
       renamed: ifCurrent((pushName: string) => listener.renamed(pushName)),
-      lost: ifCurrent(() => listener.lost()),
       closed: ifCurrent((end: Disconnect) => listener.closed(end)),
     }
   }
