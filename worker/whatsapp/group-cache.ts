@@ -1,0 +1,51 @@
+import type { BinaryNode, GroupMetadata, WASocket } from '@whiskeysockets/baileys'
+
+/** How long a group is believed without hearing of it, should a notification be lost. */
+const TTL_MS = 5 * 60_000
+/** Groups kept for one socket; a large one takes 200 KB. */
+const MAX_GROUPS = 50
+
+/** What is used of a socket. */
+export type GroupSource = Pick<WASocket, 'groupMetadata' | 'groupParticipantsUpdate' | 'ws'>
+
+/**
+ * The groups of one socket. Baileys asks WhatsApp for a group before each message to it, and takes this instead. A
+ * group is forgotten when WhatsApp notifies of a change, or when we make one ourselves, of which WhatsApp does not
+ * notify us. Rejects as the request does, and then keeps nothing.
+ */
+export function cacheGroups(sock: GroupSource, now: () => number): (jid: string) => Promise<GroupMetadata> {
+  // The promise itself is kept: a change while the request is on its way must not be covered by its answer.
+  const groups = new Map<string, { metadata: Promise<GroupMetadata>; until: number }>()
+
+  sock.ws.on('CB:notification,type:w:gp2', ({ attrs }: BinaryNode) => {
+    if (attrs['from'] !== undefined) groups.delete(attrs['from'])
+  })
+  sock.ws.on('CB:ib,,dirty', () => groups.clear())
+
+  const update = sock.groupParticipantsUpdate
+  sock.groupParticipantsUpdate = async (jid, participants, action) => {
+    try {
+      return await update(jid, participants, action)
+    } finally {
+      groups.delete(jid)
+    }
+  }
+
+  return async jid => {
+    const known = groups.get(jid)
+    if (known !== undefined && known.until > now()) return known.metadata
+    const entry = { metadata: sock.groupMetadata(jid), until: now() + TTL_MS }
+    groups.delete(jid)
+    groups.set(jid, entry)
+    for (const oldest of groups.keys()) {
+      if (groups.size <= MAX_GROUPS) break
+      groups.delete(oldest)
+    }
+    try {
+      return await entry.metadata
+    } catch (error) {
+      if (groups.get(jid) === entry) groups.delete(jid)
+      throw error
+    }
+  }
+}
