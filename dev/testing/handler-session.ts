@@ -15,6 +15,7 @@ import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
 import type { Fence, Job, Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
+import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
@@ -77,8 +78,11 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const client = createTestClient(simulator.waUrl, {
     fetchAgent: new HttpsAgent({ ca: simulator.caPem }),
     getMessage: async ({ id }) => sent.get(sessionId, id ?? ''),
+    cachedGroupMetadata: async jid => groups?.(jid),
   })
+  let groups: ReturnType<typeof cacheGroups> | undefined
   const phone = await linkByQr(client, control)
+  groups = cacheGroups(client.socket, Date.now)
   let attach = createAttach({ outbox, ackTimeoutMs })
   let attached = attach(client.socket, { sessionId, fence, core })
   const agent = createGuardedAgent({ allowHosts })
@@ -87,6 +91,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
 
   async function open(): Promise<void> {
     const sock = client.connect()
+    groups = cacheGroups(sock, Date.now)
     attached = attach(sock, { sessionId, fence, core })
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
   }

@@ -121,6 +121,30 @@ describe('messages in groups', () => {
     expect(reacted?.message).toMatchObject({ reactionMessage: { key: { participant: jid(BUDI) }, text: '🎉' } })
   })
 
+  test('ask for the group once, and again when its members change', async () => {
+    const { jid: group } = await session.control.createGroup(BUDI, 'Changing', [session.phone, SITI])
+    const asked = async () => {
+      const lines = await session.control.log({ kind: 'frame', tag: 'iq' })
+      return lines.filter(({ xmlns, to }) => xmlns === 'w:g2' && to === group).length
+    }
+    const readers = async (text: string) => {
+      const { key } = await session.run('SEND_TEXT', { to: group, text })
+      const [seen] = await session.control.waitForReceived(1, { id: key?.id ?? '' })
+      return seen?.opened.filter(({ ok, role }) => ok && role === 'contact').map(({ phone }) => phone)
+    }
+    await readers('one')
+    const before = await asked()
+    expect(new Set(await readers('two'))).toEqual(new Set([BUDI, SITI]))
+    expect(await asked()).toBe(before)
+    const changed = new Promise<void>(resolve =>
+      session.client.socket.ws.once('CB:notification,type:w:gp2', () => resolve()),
+    )
+    await session.control.changeMembers(group, 'add', [AGUS], BUDI)
+    await changed
+    expect(new Set(await readers('three'))).toEqual(new Set([BUDI, SITI, AGUS]))
+    expect(await asked()).toBe(before + 1)
+  })
+
   test('to a group that we are not in fail', async () => {
     const sending = session.run('SEND_TEXT', { to: '1234567890@g.us', text: 'hello?' })
     await expect(sending).rejects.toMatchObject({ code: 'NOT_IN_GROUP', retry: 'never' })
