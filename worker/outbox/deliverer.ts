@@ -12,7 +12,8 @@ import { takeTurn, type AttemptListener, type TurnDeps } from './turn.ts'
 /** How long delivered events can be replayed, unless settings say otherwise. */
 export const RETENTION: Retention = { count: 1000, ageMs: 24 * 60 * 60 * 1000 }
 const CONCURRENCY = 64
-const DRAIN_MS = 1000
+/** Part of the 2 s in which a partition is handed over; the next owner repeats what was cut, under the same id. */
+const DRAIN_MS = 500
 /** A session whose keys Redis refuses to work with is looked at again after this long. */
 const DEFECT_PAUSE_MS = 60_000
 
@@ -38,7 +39,7 @@ export interface DelivererDeps extends Core {
 export interface Deliverer {
   name: string
   /**
-   * Delivers until the signal aborts (attempts under way get a second to end) or the lease is lost (they are cut).
+   * Delivers until the signal aborts (attempts under way get half a second to end) or the lease is lost (they are cut).
    * Resolves when nothing of it is left.
    */
   run(signal: AbortSignal): Promise<void>

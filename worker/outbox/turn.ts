@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { FencedError } from '../redis/fenced.ts'
 import type { Clock, Fence } from '../types.ts'
 import type { Attempt, Outcome } from './endpoint.ts'
 import type { Gate } from './gate.ts'
@@ -9,6 +8,8 @@ import type { Position, Store, StoredEvent } from './store.ts'
 
 /** Most events of one session before the next session has its turn. */
 const EVENTS_A_TURN = 16
+/** How long to wait while nobody can say whose the lease is. */
+const DOUBT_MS = 100
 
 /** Told of every attempt; `seconds` is how long it took. */
 export type AttemptListener = (outcome: Outcome, seconds: number) => void
@@ -48,7 +49,8 @@ export async function takeTurn(deps: TurnDeps, sessionId: string): Promise<Rest>
     for (let taken = 1; ; taken++) {
       const [event] = position.events
       if (event === undefined) return { kind: 'done', seq: position.cursor }
-      if (!deps.fence.valid()) throw new FencedError(deps.fence.partition)
+      // Just thawed, perhaps: either a renewal is on its way, or the signal that the lease is lost.
+      if (!deps.fence.valid()) return { kind: 'sleep', until: clock.now() + DOUBT_MS, asked: true }
       entered = false
       const step = await deliver(deps, sessionId, position, event)
       if ('kind' in step) return step
