@@ -4,9 +4,13 @@ export async function sha256(content: string | ArrayBuffer | Uint8Array<ArrayBuf
   return toHex(await crypto.subtle.digest('SHA-256', bytes))
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** Bytes as lower-case hex. */
 export function toHex(bytes: ArrayBuffer): string {
-  return [...new Uint8Array(bytes)].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  let text = ''
+  for (const byte of new Uint8Array(bytes)) text += HEX[byte]
+  return text
 }
 
 /** Whether two texts of the same length are equal, in a time that does not tell where they differ. */

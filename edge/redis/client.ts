@@ -1,3 +1,5 @@
+import { toHex } from '../http/digest.ts'
+
 /** A value as Redis replied it. */
 export type Reply = string | number | null | Reply[]
 
@@ -81,5 +83,5 @@ function toError(status: number, error: unknown): RedisError {
 /** Prepares a script for {@link RedisClient.run}. */
 export async function prepareScript(text: string): Promise<Script> {
   const digest = await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text))
-  return { text, sha1: [...new Uint8Array(digest)].map(byte => byte.toString(16).padStart(2, '0')).join('') }
+  return { text, sha1: toHex(digest) }
 }

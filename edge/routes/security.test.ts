@@ -66,6 +66,14 @@ describe('every answer', () => {
     },
   )
 
+  it('that is a page takes scripts of our own alone, in no frame', async () => {
+    const { headers } = await send('/')
+    expect(headers.get('content-security-policy')).toContain("script-src 'self';")
+    expect(headers.get('content-security-policy')).not.toContain('unsafe')
+    expect(headers.get('x-frame-options')).toBe('DENY')
+    expect(headers.get('referrer-policy')).toBe('same-origin')
+  })
+
   it('to an unknown path is a problem', async () => {
     const response = await send('/v1/nothing')
     expect(response.status).toBe(404)
