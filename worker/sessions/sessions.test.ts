@@ -1,3 +1,4 @@
+import type { WASocket } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
@@ -5,6 +6,7 @@ import { createSimulatorClient, type SimulatorClient } from '../../dev/simulator
 import { startSimulator, type Simulator } from '../../dev/simulator/index.ts'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
+import type { Attach } from './context.ts'
 import type { SessionsDeps } from './sessions.ts'
 import { newKey, own, updatesOf, viewOf, type TestOwner, type TestWorld } from './testing.ts'
 
@@ -262,6 +264,26 @@ describe('disconnects', () => {
     const view = await inState('stopped')
     expect(view.lastDisconnect).toEqual({ statusCode: 403, reason: 'forbidden', willReconnect: false })
     expect(await redis.hexists(keys.credentials(sessionId), 'creds')).toBe(1)
+  })
+
+  it('outlives what Baileys leaves unhandled: a frame that is garbage, a stanza at a closed socket', async () => {
+    const sockets: WASocket[] = []
+    const self = await owner()
+    const attach: Attach = (sock, session) => {
+      sockets.push(sock)
+      return self.attach(sock, session)
+    }
+    await self.sessions.close()
+    const watched = await owner({ attach })
+    await link(watched)
+    const sock = sockets.at(-1)
+    sock?.ws.emit('message', Buffer.from([0, 0, 4, 1, 2, 3, 4]))
+    await until('it to be missed', () => !watched.sessions.ready(sessionId))
+    sock?.ws.emit('CB:ib,,offline_preview', { tag: 'ib', attrs: {} })
+    sock?.ws.emit('CB:ib,,dirty', { tag: 'ib', attrs: {} })
+    // An unhandled rejection would fail this run.
+    await until('readiness', () => watched.sessions.ready(sessionId))
+    expect(sockets.at(-1)).not.toBe(sock)
   })
 
   it('lets a job wait whose socket goes away under it', async () => {

@@ -12,6 +12,7 @@ import type { Clock, Fence, Job } from '../types.ts'
 import { createAttach } from '../whatsapp/attach.ts'
 import { createSentStore } from '../whatsapp/sent-store.ts'
 import { createSockets, type SocketSettings } from '../whatsapp/socket.ts'
+import type { Attach } from './context.ts'
 import { createSessions, type PartitionSessions, type SessionsDeps } from './sessions.ts'
 
 /** A log for tests. */
@@ -23,6 +24,7 @@ const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now()
 export interface TestOwner {
   sessions: PartitionSessions
   fence: Fence
+  attach: Attach
   /** The lease goes to nobody: every write is refused from now on, and the owner does not know. */
   loseLease(): Promise<void>
   /** The owner learns that the lease is lost. */
@@ -54,13 +56,14 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   const core = { redis, log, clock }
   const outbox = createOutbox(core)
   const cipher = createCipher([world.credentialsKey])
+  const attach = createAttach({ outbox })
   const sessions = createSessions({
     core,
     fence,
     outbox,
     cipher,
     sockets: createSockets(world.socket, log),
-    attach: createAttach({ outbox }),
+    attach,
     handlers: createHandlers({ agent: getGlobalDispatcher(), maxBytes: 1_000_000 }),
     sent: createSentStore(core, cipher),
     pace: { baseMs: 20, capMs: 100 },
@@ -69,6 +72,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   return {
     sessions,
     fence,
+    attach,
     loseLease: async () => void (await redis.set(keys.lease(0), 'nobody:0')),
     abort: () => lost.abort(),
     run(name, data) {

@@ -16,6 +16,7 @@ import type { Credentials } from '../credentials/store.ts'
 import type { GetMessage } from '../sessions/context.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
+import { containListeners } from './contain.ts'
 import { readDisconnect, type Disconnect } from './disconnect.ts'
 import type { SocketCaches } from './expiring-cache.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
@@ -127,6 +128,15 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     if (!quiet) listener.lost()
   })
 
+  containListeners(sock.ws, (event, error) => {
+    log.debug(
+      { event: nameOf(event), error: error instanceof Error ? error.name : 'unknown' },
+      'a stanza was not handled',
+    )
+    // A frame that cannot be read leaves the cipher out of step: nothing after it can be read either.
+    if (event === 'message') void sock.end(error instanceof Error ? error : undefined)
+  })
+
   function onUnstored(error: unknown): void {
     log.warn(
       { error: error instanceof Error ? error.name : 'unknown' },
@@ -211,6 +221,11 @@ function identityOf({ me }: AuthenticationCreds): Identity {
     ...(me?.lid !== undefined && { lid: jidNormalizedUser(me.lid) }),
     ...(me?.name !== undefined && { pushName: me.name }),
   }
+}
+
+/** An event without the values of attributes, which are ids and jids. */
+function nameOf(event: string): string {
+  return event.replaceAll(/:[^:,]*\d[^:,]*/g, '')
 }
 
 function isLoopback(url: string | undefined): boolean {
