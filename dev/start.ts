@@ -32,7 +32,10 @@ async function main(stop: AbortSignal): Promise<number> {
       // Credentials of the simulator's phones are nothing to the real WhatsApp, nor the other way round.
       dir: options.live === true ? join(DIR, 'live') : DIR,
       signal: stop,
-      onLine: print,
+      onLine(source, line) {
+        // Of Redis only the last words count, and those come with its death.
+        if (source !== 'redis' && !stop.aborted) print(source, line)
+      },
       onArrival: arrival => {
         print('inbox', describe(arrival))
         const qr = qrOf(arrival)
@@ -43,7 +46,9 @@ async function main(stop: AbortSignal): Promise<number> {
     if (stack.inbox === undefined) {
       void pollQrs({ redisUrl: stack.redis.url, partitions: options.partitions, onQr, signal: stop })
     }
-    console.log(formatSummary(stack, { seconds: (performance.now() - begun) / 1000, scan: scans }))
+    console.log(
+      formatSummary(stack, { seconds: (performance.now() - begun) / 1000, scan: scans, live: options.live === true }),
+    )
     const stopped = new Promise<undefined>(resolve => stop.addEventListener('abort', () => resolve(undefined)))
     const death = stop.aborted ? undefined : await Promise.race([stack.died, stopped])
     if (death === undefined) return 0

@@ -43,14 +43,22 @@ export function exampleCurl({ edge, apiKey }: Pick<Stack, 'edge' | 'apiKey'>): s
 }
 
 /** What a person needs to know once the stack is ready. */
-export function formatSummary(stack: Stack, { seconds, scan }: { seconds: number; scan: boolean }): string {
+export function formatSummary(
+  stack: Stack,
+  { seconds, scan, live }: { seconds: number; scan: boolean; live: boolean },
+): string {
   const { edge, redis, restUrl, simulator, inbox, workers, secrets } = stack
   const rows: [string, string][] = [
     ['edge', `${edge}  (page: ${edge}/ , API key: ${stack.apiKey})`],
     ['redis', `${redis.url}  (${REDIS_KINDS[redis.kind]})`],
     ['rest', restUrl],
     ...workers.map(({ name, url, pid }): [string, string] => [name, `${url}/metrics  (pid ${pid})`]),
-    ['simulator', simulator === undefined ? 'none: sessions go to WhatsApp' : `${simulator.url}/received`],
+    [
+      'simulator',
+      simulator === undefined
+        ? `none: sessions go to ${live ? 'WhatsApp' : 'WA_WEBSOCKET_URL'}`
+        : `${simulator.url}/received`,
+    ],
     [
       'inbox',
       inbox === undefined ? 'none: webhooks go to WEBHOOK_URL' : `${inbox.url}  (secret: ${secrets.webhookSecret})`,
