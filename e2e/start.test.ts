@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,9 +38,9 @@ async function family(): Promise<string[]> {
   const ours = await Promise.all(
     pids.map(async pid => {
       const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')
-      const [environment, command, stat] = await Promise.all([read('environ'), read('cmdline'), read('stat')])
+      const [environment, command, status] = await Promise.all([read('environ'), read('cmdline'), read('stat')])
       const known = environment.includes(clone) || command.includes(clone)
-      return known && stat !== '' && !/\) [ZX] /.test(stat) ? [`${pid} ${command.replaceAll('\0', ' ')}`] : []
+      return known && status !== '' && !/\) [ZX] /.test(status) ? [`${pid} ${command.replaceAll('\0', ' ')}`] : []
     }),
   )
   return ours.flat()
@@ -61,26 +61,50 @@ function npmStart(...args: string[]): { child: ChildProcess; output: () => strin
   return { child, output: () => text }
 }
 
-it('prints a curl that works when pasted, and leaves nothing running after Ctrl-C', async () => {
+/** Starts, waits until it is ready, and pastes the curl that it prints. */
+async function startAndPaste() {
   const { child, output } = npmStart()
   const ready = await until('the stack to be ready', () => /Kurir is ready \(([\d.]+) s\)/.exec(output()), {
     timeoutMs: 60_000,
   }).catch((error: unknown) => {
     throw new Error(output(), { cause: error })
   })
-  expect(Number(ready[1])).toBeLessThan(10)
   const [curl] = /^curl -sS \S+\/v1\/jobs[^]*?'$/m.exec(output()) ?? []
   const { stdout } = await promisify(execFile)('bash', ['-c', curl ?? ''])
   expect(JSON.parse(stdout)).toMatchObject({ jobs: [{ name: 'START_SESSION' }, { name: 'SEND_TEXT' }] })
-  const stack = JSON.parse(await readFile(join(clone, '.kurir/stack.json'), 'utf8')) as { simulator: string }
-  const [received] = await createSimulatorClient(stack.simulator).waitForReceived(1)
-  expect(received?.text).toBe('Halo, ini pesan dari API!')
-  expect((await family()).length).toBeGreaterThan(4)
+  const file = join(clone, '.kurir/stack.json')
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  const { simulator } = JSON.parse(await readFile(file, 'utf8')) as { simulator: string }
+  return { child, output, seconds: Number(ready[1]), simulator: createSimulatorClient(simulator) }
+}
 
+/** Ctrl-C, and the end of npm. */
+async function interrupt(child: ChildProcess): Promise<void> {
   child.kill('SIGINT')
   await until('npm to end', () => child.exitCode !== null || child.signalCode !== null)
+}
+
+it('prints a curl that works when pasted, and leaves nothing running after Ctrl-C', async () => {
+  const { child, output, seconds, simulator } = await startAndPaste()
+  expect(seconds).toBeLessThan(10)
+  const [received] = await simulator.waitForReceived(1)
+  expect(received?.text).toBe('Halo, ini pesan dari API!')
+  expect((await family()).length).toBeGreaterThan(4)
+  await interrupt(child)
   expect(await leftovers()).toEqual([])
   expect(output()).not.toMatch(/npm error/)
+})
+
+it('keeps sessions linked over a restart', async () => {
+  const first = await startAndPaste()
+  await first.simulator.waitForReceived(1)
+  await interrupt(first.child)
+  const { child, output, simulator } = await startAndPaste()
+  const sent = async () => (await simulator.received()).map(({ text }) => text)
+  await until('the text', async () => (await sent()).includes('Halo, ini pesan dari API!'))
+  expect(output()).toContain('demo #')
+  expect(output()).not.toContain('QR to scan')
+  await interrupt(child)
 })
 
 it('leaves nothing running when it is stopped while it starts', async () => {
