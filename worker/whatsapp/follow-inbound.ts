@@ -67,7 +67,7 @@ export function followInbound(sock: WASocket, session: SessionContext, line: Inb
   async function bring(message: WAMessage, type: EventType, open: (() => void) | undefined): Promise<void> {
     if (await store(message, type)) return open?.()
     // The gate stays shut: WhatsApp keeps what has no receipt, and delivers it to the next socket.
-    if (attached) await sock.end(new Error('inbound messages cannot be stored'))
+    if (attached) await sock.end(new Error('inbound messages cannot be stored')).catch(() => undefined)
   }
 
   /** Resolves true when there is no more to do for the message. */
