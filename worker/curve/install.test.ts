@@ -45,6 +45,8 @@ describe('the native curve', () => {
   test('a public key of small order is refused', () => {
     const pair = nativeCurve.generateKeyPair()
     expect(() => nativeCurve.calculateAgreement(Buffer.alloc(32), pair.privKey)).toThrow('status: -1')
-    expect(() => nativeCurve.verifySignature(Buffer.alloc(32), randomBytes(8), randomBytes(64))).toThrow('invalid signature')
+    expect(() => nativeCurve.verifySignature(Buffer.alloc(32), randomBytes(8), randomBytes(64))).toThrow(
+      'invalid signature',
+    )
   })
 })
