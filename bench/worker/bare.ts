@@ -3,9 +3,10 @@
  * It links sessions with the simulator, then obeys one JSON command a line on stdin and answers each with one on stdout.
  */
 import { createInterface } from 'node:readline'
-import makeWASocket, {
+import {
   initAuthCreds,
   makeCacheableSignalKeyStore,
+  makeWASocket,
   WA_CERT_DETAILS,
   type AuthenticationState,
   type SignalDataSet,
