@@ -6,6 +6,10 @@ export interface Cipher {
   encrypt(plain: Uint8Array, place: Place): Buffer
   /** Throws {@link UnreadableError} for anything that was not encrypted for this place under a known key. */
   decrypt(envelope: Uint8Array, place: Place): Buffer
+  /** Whether the value is under the first key, by the key id that it names. */
+  isCurrent(envelope: Uint8Array): boolean
+  /** Whether more than one key is given. */
+  rotating: boolean
 }
 
 /** Where a value lives. Copied to another session, type or id, it is refused. */
@@ -50,6 +54,10 @@ export function createCipher(base64Keys: readonly string[]): Cipher {
   const byId = new Map(ring.map(key => [key.id.toString('hex'), key]))
 
   return {
+    rotating: ring.length > 1,
+
+    isCurrent: envelope => first.id.equals(envelope.subarray(1, 1 + KEY_ID_BYTES)),
+
     encrypt(plain, place) {
       const nonce = randomBytes(NONCE_BYTES)
       const head = Buffer.concat([Buffer.of(VERSION), first.id, nonce])

@@ -1,5 +1,6 @@
 import type { SessionState, SessionView } from '../../shared/session.ts'
 import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
+import { rotateCredentials } from '../credentials/rotate.ts'
 import { openCredentials } from '../credentials/store.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { JobFailure, type Outbox } from '../types.ts'
@@ -72,6 +73,7 @@ export function createSession(
     opened(identity) {
       openedAt = clock.monotonic()
       inBackground(apply({ type: 'opened' }, { identity }))
+      inBackground(rotateCredentials({ redis, fence, cipher: deps.cipher }, sessionId).then(() => undefined))
     },
     renamed(pushName) {
       if (view === undefined || view.pushName === pushName) return
