@@ -21,3 +21,12 @@ export function partitionOf(sessionId: string, partitions: number): number {
 export function queueOf(partition: number): string {
   return partition === 0 ? QUEUE : `${QUEUE}-${partition}`
 }
+
+/**
+ * The id a job has after its worker forwarded it from the queue of `partition`, where its producer put it, to that of
+ * its session. Its own id may be taken there: each queue counts for itself, and BullMQ overwrites a job whose number it
+ * gives again.
+ */
+export function forwardedId(partition: number, id: string): string {
+  return `from-${partition}-${id}`
+}

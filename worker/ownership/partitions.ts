@@ -4,7 +4,9 @@ import { keys } from '../../shared/keys.ts'
 /** The process was given another number of partitions than the deployment has. */
 export class PartitionsMismatch extends Error {
   constructor(recorded: string, given: number) {
-    super(`PARTITIONS is ${given}, but this Redis was set up with ${recorded}; docs/deploy.md tells how to change it`)
+    super(
+      `PARTITIONS is ${given}, but this Redis was set up with ${recorded}; docs/architecture.md tells how to change it`,
+    )
     this.name = 'PartitionsMismatch'
   }
 }

@@ -1,16 +1,8 @@
 import type { Redis } from 'ioredis'
-import { queueOf } from '../../shared/partition.ts'
+import { forwardedId, queueOf } from '../../shared/partition.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import { layoutOf, type Layout } from './layout.ts'
-
-/**
- * The id a job has after it was forwarded. Its own id may be taken in the other queue: each queue counts for itself, and
- * a number given here would be given there again. BullMQ refuses numbers as ids that producers choose.
- */
-export function forwardedId(partition: number, id: string): string {
-  return `from-${partition}-${id}`
-}
 
 /** A job that we hold, and the partition it belongs to. */
 export interface Misplaced {
