@@ -4,12 +4,13 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { startRedis } from '../redis/start.ts'
 import { createSimulatorClient, type SimulatorClient } from '../simulator/client.ts'
+import type { Received } from '../simulator/received.ts'
 import { startSimulator } from '../simulator/index.ts'
 import { createTestClient, linkByQr, type TestClient } from '../simulator/test-client.ts'
 import { checkJob } from '../../shared/contract.ts'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { keys } from '../../shared/keys.ts'
-import type { JobResult } from '../../shared/receipt.ts'
+import { jobResult, type JobResult } from '../../shared/receipt.ts'
 import { createCipher } from '../../worker/credentials/cipher.ts'
 import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
@@ -34,12 +35,21 @@ export interface TestSession extends AsyncDisposable {
     data: Record<string, unknown>,
     options?: { id?: string; attempt?: number },
   ): Promise<JobResult>
+  /** Runs a job to its end and gives what the simulated contact decrypted; throws when anybody could not decrypt. */
+  arrives(name: SessionJobName, data: Record<string, unknown>, id?: string): Promise<Arrival>
   /** The simulator's, for more clients. */
   waUrl: string
   /** Opens a new socket for the session, as after a reconnect. */
   reconnect(): Promise<void>
   /** Cuts the socket and opens a new one with nothing but what is stored, as after a crash of the worker. */
   restart(): Promise<void>
+}
+
+/** A message that has arrived. */
+export interface Arrival {
+  result: JobResult
+  seen: Received
+  message: Record<string, Record<string, unknown>>
 }
 
 export interface TestSessionOptions {
@@ -89,6 +99,17 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
   let made = 0
 
+  const run: TestSession['run'] = async (name, data, { id = `job-${++made}`, attempt = 1 } = {}) => {
+    const check = checkJob(name, { sessionId, ...data })
+    if (!check.ok) throw new Error(JSON.stringify(check.errors))
+    const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
+    const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent }
+    const socketGone = new AbortController()
+    client.socket.ws.on('close', () => socketGone.abort())
+    const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
+    return handler(context, job, socketGone.signal)
+  }
+
   async function open(): Promise<void> {
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
@@ -102,15 +123,14 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     phone,
     events,
     gate,
-    async run(name, data, { id = `job-${++made}`, attempt = 1 } = {}) {
-      const check = checkJob(name, { sessionId, ...data })
-      if (!check.ok) throw new Error(JSON.stringify(check.errors))
-      const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-      const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent }
-      const socketGone = new AbortController()
-      client.socket.ws.on('close', () => socketGone.abort())
-      const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
-      return handler(context, job, socketGone.signal)
+    run,
+    async arrives(name, data, id) {
+      const result = jobResult.parse(await run(name, data, id === undefined ? {} : { id }))
+      const [seen] = await control.waitForReceived(1, { id: result.key?.id ?? '' })
+      if (seen === undefined || seen.opened.length === 0) throw new Error('nobody got the message')
+      if (seen.opened.some(({ ok }) => !ok))
+        throw new Error(`somebody could not decrypt: ${JSON.stringify(seen.opened)}`)
+      return { result, seen, message: seen.message as Arrival['message'] }
     },
     waUrl: simulator.waUrl,
     async reconnect() {
