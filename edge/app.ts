@@ -1,10 +1,9 @@
 import { Hono } from 'hono'
-import { requestId } from 'hono/request-id'
 import { logLine, toProblem } from './http/errors.ts'
 import { Problem, sendProblem } from './http/problem.ts'
 import { requireKey } from './http/requireKey.ts'
 import { mount, type App, type Route, type RouteContext, type Variables } from './http/route.ts'
-import { securityHeaders } from './http/securityHeaders.ts'
+import { standardHeaders } from './http/standardHeaders.ts'
 import { sendProblemPage, wantsPage } from './page/ProblemPage.tsx'
 import { requireSignIn, sameSite } from './page/guards.ts'
 import { pageRoutes } from './page/routes.tsx'
@@ -21,7 +20,7 @@ export const routes: readonly Route[] = [postJobs, getJob, getSession, getSessio
 /** The application without its routes: ids, headers, and errors as problems. Alone, it answers 404 to everything. */
 export function createShell(): App {
   const app = new Hono<{ Variables: Variables }>()
-  app.use(requestId({ limitLength: 64 }), securityHeaders)
+  app.use(standardHeaders)
   const answer = (context: RouteContext, problem: Problem) =>
     wantsPage(context) ? sendProblemPage(context, problem) : sendProblem(context, problem)
   app.notFound(context => answer(context, new Problem('NOT_FOUND')))

@@ -51,28 +51,32 @@ export function createProducer({ redis, partitions, now }: ProducerDeps): Produc
     async add(jobs, idempotency) {
       script ??= prepareScript(ADD_JOBS)
       const scriptKeys = [keys.partitions, ...(idempotency === undefined ? [] : [keys.idempotency(idempotency.key)])]
-      const args = [
-        String(partitions),
-        String(now()),
-        QUEUE_VERSION,
-        idempotency?.payload ?? '',
-        String(IDEMPOTENCY_TTL_SECONDS),
-      ]
-      for (const job of jobs) {
-        const queue = queueOf(partitionOf(job.sessionId, partitions))
-        args.push(`bull:${queue}:`, job.jobId ?? '', job.name, JSON.stringify(job.data), optionsOf(job))
-      }
+      const record = [idempotency?.payload ?? '', String(IDEMPOTENCY_TTL_SECONDS)]
+      const head = [String(partitions), String(now()), QUEUE_VERSION, ...record]
+      const args = [...head, ...toArguments(jobs, partitions)]
       return readReply(await redis.run(await script, scriptKeys, args), idempotency)
     },
   }
 }
 
-const PLAIN_OPTIONS = JSON.stringify(JOB_OPTIONS)
+/** The jobs as the script takes them: their kinds, each once, then the kind and the data of each job. */
+function toArguments(jobs: readonly NewJob[], partitions: number): string[] {
+  const kinds = new Map<string, string>()
+  const args: string[] = []
+  for (const job of jobs) {
+    const queue = queueOf(partitionOf(job.sessionId, partitions))
+    const kind = JSON.stringify([`bull:${queue}:`, job.name, optionsOf(job)])
+    const number = kinds.get(kind) ?? String(kinds.size + 1)
+    kinds.set(kind, number)
+    args.push(number, JSON.stringify(job.data))
+  }
+  return [`[${[...kinds.keys()].join(',')}]`, ...args]
+}
 
 /** In the order in which `Queue.add` merges them, so that even the stored text is the same. */
-function optionsOf({ delay, priority, jobId }: NewJob): string {
-  if (delay === undefined && priority === undefined && jobId === undefined) return PLAIN_OPTIONS
-  return JSON.stringify({ ...JOB_OPTIONS, delay, priority, jobId })
+function optionsOf({ delay, priority, jobId }: NewJob) {
+  if (delay === undefined && priority === undefined && jobId === undefined) return JOB_OPTIONS
+  return { ...JOB_OPTIONS, delay, priority, jobId }
 }
 
 function readReply(reply: Reply, idempotency: Idempotency | undefined): Added {

@@ -6,10 +6,6 @@ import { version } from 'bullmq/dist/esm/version.js'
 /** What BullMQ writes into a queue's `meta` to say who made it. */
 export const QUEUE_VERSION = `bullmq:${version}`
 
-/** How many of ARGV stand before the jobs, and how many make up a job. */
-const HEAD = 5
-const PER_JOB = 5
-
 /**
  * Adds a whole batch in one call, with BullMQ's own scripts as they are installed: an upgrade of bullmq is an upgrade of
  * the producer. Those take msgpack, which REST (JSON text) cannot carry, so each runs inside a function whose parameters
@@ -18,7 +14,8 @@ const PER_JOB = 5
  *
  * KEYS: 1 the recorded number of partitions; 2 the record of the Idempotency-Key, if there is one.
  * ARGV: 1 partitions; 2 timestamp in ms; 3 {@link QUEUE_VERSION}; 4 digest of the payload; 5 TTL of the record in
- * seconds; then for each job: key prefix of its queue, custom id or '', name, data, options as JSON.
+ * seconds; 6 the kinds of jobs as JSON, each `[key prefix of its queue, name, options]`, since most jobs of a batch differ
+ * in nothing but their data; then for each job: the number of its kind from 1 on, and its data.
  * Replies `{'ADDED', id...}`, `{'KNOWN', digest, id...}`, or `{'PARTITIONS', recorded}` when Redis was set up for another
  * number of partitions. In the last two cases it has written nothing.
  */
@@ -66,11 +63,12 @@ local function queueOf(prefix)
   return queue
 end
 
+local kinds = cjson.decode(ARGV[6])
 local reply = {'ADDED'}
-for i = ${HEAD + 1}, #ARGV, ${PER_JOB} do
-  local queue = queueOf(ARGV[i])
-  local opts = cjson.decode(ARGV[i + 4])
-  local argv = { { ARGV[i], ARGV[i + 1], ARGV[i + 2], timestamp }, ARGV[i + 3], opts }
+for i = 7, #ARGV, 2 do
+  local prefix, name, opts = unpack(kinds[tonumber(ARGV[i])])
+  local queue = queueOf(prefix)
+  local argv = { { prefix, opts.jobId or '', name, timestamp }, ARGV[i + 1], opts }
   local id
   if opts.delay and opts.delay > 0 then
     id = addDelayedJob(queue.delayed, argv, plain)

@@ -19,11 +19,12 @@ export const postJobs: Route = {
     const ids = idsOf(added, partitions)
     const { origin } = new URL(context.req.url)
     const jobs = post.jobs.map((job, index) => toAnswer(job, ids[index] ?? '', origin))
-    if (added.outcome === 'replayed') context.header('idempotency-replayed', 'true')
-    if (post.batch) return context.json({ jobs }, 202)
-    const [single] = jobs
-    context.header('location', single?.statusUrl)
-    return context.json(single, 202)
+    const [first] = jobs
+    const headers = {
+      ...(added.outcome === 'replayed' && { 'idempotency-replayed': 'true' }),
+      ...(!post.batch && first !== undefined && { location: first.statusUrl }),
+    }
+    return Response.json(post.batch ? { jobs } : first, { status: 202, headers })
   },
 }
 

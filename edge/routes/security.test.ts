@@ -74,6 +74,13 @@ describe('every answer', () => {
     expect(headers.get('referrer-policy')).toBe('same-origin')
   })
 
+  it('has the id of its request, if that is a plain one', async () => {
+    const idOf = async (id: string) =>
+      (await send('/', { headers: { 'x-request-id': id } })).headers.get('x-request-id')
+    expect(await idOf('order-17.3_a')).toBe('order-17.3_a')
+    for (const id of ['', 'a b', '<script>', 'x'.repeat(65)]) expect(await idOf(id)).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
   it('to an unknown path is a problem', async () => {
     const response = await send('/v1/nothing')
     expect(response.status).toBe(404)

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import type { Variables } from './route.ts'
 
 /** Of every answer. Each header costs CPU time in the runtime and in each proxy, so the API's answers have no more. */
 const API_HEADERS = Object.entries({
@@ -28,11 +29,21 @@ const PAGE_HEADERS = Object.entries({
   'x-frame-options': 'DENY',
 })
 
-/** Headers of every answer, errors included: nothing of ours is cached, framed, sniffed or given foreign scripts. */
-export const securityHeaders: MiddlewareHandler = async (context, next) => {
+const REQUEST_ID = /^[\w.-]{1,64}$/
+
+/**
+ * Headers of every answer, errors included: its request's id (the client's own, if it sent a plain one), and those that
+ * keep it from being cached, framed, sniffed or given foreign scripts. They are set on the finished answer: headers that
+ * hono collects beforehand are lost when a route throws, and are copied one by one otherwise.
+ */
+export const standardHeaders: MiddlewareHandler<{ Variables: Variables }> = async (context, next) => {
+  const given = context.req.header('x-request-id')
+  const requestId = given !== undefined && REQUEST_ID.test(given) ? given : crypto.randomUUID()
+  context.set('requestId', requestId)
   await next()
   const { headers } = context.res
   const isPage = headers.get('content-type')?.startsWith('text/html') ?? false
   for (const [name, value] of isPage ? PAGE_HEADERS : API_HEADERS) headers.set(name, value)
+  headers.set('x-request-id', requestId)
   if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
 }
