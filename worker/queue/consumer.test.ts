@@ -159,6 +159,16 @@ describe('consumer', () => {
     expect(texts(sessions.ran)).toEqual(numbers(12))
   })
 
+  it('goes on with a BullMQ job scheduler', async () => {
+    const sessions = fakeSessions()
+    await bench.own(sessions)
+    const template = { name: 'SEND_TEXT', data: text('s', 'tick'), opts: { removeOnComplete: true } }
+    await bench.queue().upsertJobScheduler('ticker', { every: 200, limit: 3 }, template)
+    await until('three of them', async () => sessions.ran.length === 3)
+    expect(texts(sessions.ran)).toEqual(['tick', 'tick', 'tick'])
+    expect(new Set(sessions.ran.map(job => job.id)).size).toBe(3)
+  })
+
   it('refuses garbage with its reasons and goes on', async () => {
     const sessions = fakeSessions()
     await bench.own(sessions)

@@ -11,6 +11,7 @@ import type { Forward, Misplaced } from './forward.ts'
 import type { Layout } from './layout.ts'
 import { findOrphans } from './orphans.ts'
 import type { Park, ParkGroup } from './park.ts'
+import type { ScheduleNext } from './schedule.ts'
 import { readJob, type Held, type JobRef, type RawJob } from './read.ts'
 
 /** What a consumer needs. */
@@ -23,6 +24,7 @@ export interface ConsumerDeps extends Pick<Core, 'log' | 'clock'> {
   source: Source
   park: Park
   forward: Forward
+  scheduleNext: ScheduleNext
   finisher: Finisher
   doorbell: Doorbell
   lanes: Lanes
@@ -112,6 +114,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     const moves: Promise<unknown>[] = []
     for (const raw of jobs) {
       const reading = read(raw)
+      moves.push(deps.scheduleNext(raw))
       switch (reading.kind) {
         case 'job': {
           const { held } = reading
@@ -158,6 +161,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       const held: Held[] = []
       for (const raw of taken) {
         const reading = read(raw)
+        await deps.scheduleNext(raw)
         // It was checked before it was parked; only a new version of the contract can refuse it now.
         if (reading.kind === 'job') held.push(reading.held)
         else await dispatch([raw])

@@ -33,7 +33,7 @@ local function forward(id, toPrefix)
   if job[4] and redis.call('SREM', job[4] .. ':dependencies', from) == 1 then
     redis.call('SADD', job[4] .. ':dependencies', to)
   end
-  redis.call('HDEL', to, 'processedOn', 'pb', 'ats', 'deid')
+  redis.call('HDEL', to, 'processedOn', 'pb', 'ats', 'deid', 'rjk')
   local meta = redis.call('HMGET', toPrefix .. 'meta', 'paused', 'opts.maxLenEvents')
   local priority = tonumber(job[1]) or 0
   if priority > 0 then

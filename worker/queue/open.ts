@@ -10,6 +10,7 @@ import { createFinisher } from './finish.ts'
 import { createForward } from './forward.ts'
 import { layoutOf } from './layout.ts'
 import { createPark } from './park.ts'
+import { createScheduleNext } from './schedule.ts'
 
 /** What running the jobs of one owned partition needs. */
 export interface JobsDeps {
@@ -79,6 +80,7 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
     source: createSource({ redis: taking, fence, layout, clock }),
     park: createPark(taking, fence, layout),
     forward: createForward(taking, fence, layout),
+    scheduleNext: createScheduleNext(core.redis, layout, log),
   })
   let running: Promise<void> = Promise.resolve()
 
