@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionState, SessionView } from '../../shared/session.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { openCredentials } from '../credentials/store.ts'
@@ -7,6 +6,7 @@ import type { Cipher } from '../credentials/cipher.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { ConnectionDeps } from './connection.ts'
 import type { Handlers, SessionJobName } from './context.ts'
+import { createOpener } from './opener.ts'
 import { createRecords } from './records.ts'
 import { runInConnection } from './run.ts'
 import { createSession, type Session, type SessionDeps } from './session.ts'
@@ -44,11 +44,11 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   const { core, fence, handlers, outbox, cipher, sockets, attach, sent } = deps
   const records = createRecords(core, fence)
   const random = deps.random ?? Math.random
-  const restoring = deps.restoring ?? RESTORING
   const sessions = new Map<string, Session>()
   const listeners: ((sessionId: string) => void)[] = []
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, fence.signal])
+  const opener = createOpener({ ...(deps.restoring ?? RESTORING), open: openOne, random, signal: ended })
 
   const sessionDeps: SessionDeps = {
     outbox,
@@ -136,20 +136,10 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   async function runHandler(job: Job<SessionJobName>, signal: AbortSignal): Promise<JobResult> {
     const { sessionId } = job.data
     const session = sessions.get(sessionId)
-    const failure = failureOf(session?.view() ?? (await records.view(sessionId)))
+    const resting = session === undefined || isFinal(session.state())
+    const failure = resting ? failureOf(session?.view() ?? (await records.view(sessionId))) : undefined
     if (failure !== undefined) throw new JobFailure(failure.code, failure.message)
     return runInConnection({ handlers, sent, session: { sessionId, fence, core } }, session?.open(), job, signal)
-  }
-
-  async function openAll(ids: readonly string[]): Promise<void> {
-    const waiting = [...ids]
-    const opener = async (): Promise<void> => {
-      for (let id = waiting.shift(); id !== undefined && !ended.aborted; id = waiting.shift()) {
-        await openOne(id)
-        await sleep(random() * restoring.pauseMs)
-      }
-    }
-    await Promise.all(Array.from({ length: restoring.atOnce }, opener))
   }
 
   async function openOne(sessionId: string): Promise<void> {
@@ -183,12 +173,15 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
         if (view.state === 'logged_out') await openCredentials({ redis: core.redis, fence, cipher }, sessionId).clear()
         await records.unmarkStarted(sessionId)
       }
-      void openAll(known)
+      void opener.run(known)
     },
 
     ready(sessionId) {
       const session = sessions.get(sessionId)
-      return session === undefined || isFinal(session.state()) || session.open() !== undefined
+      const answer = session === undefined || isFinal(session.state()) || session.open() !== undefined
+      // It is asked for a session that has a job to do.
+      if (!answer) opener.hurry(sessionId)
+      return answer
     },
 
     onChange: listener => void listeners.push(listener),
