@@ -4,6 +4,7 @@ import { interruption } from '../dev/tasks/step.ts'
 /** The benches, by name. Each prints a table and says whether its targets were met. */
 const BENCHES: Record<string, () => Promise<(signal: AbortSignal) => Promise<boolean>>> = {
   producer: async () => (await import('./producer.ts')).benchProducer,
+  worker: async () => (await import('./worker.ts')).benchWorker,
 }
 
 const [name = ''] = process.argv.slice(2)
