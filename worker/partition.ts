@@ -1,5 +1,6 @@
 import { queueOf } from '../shared/partition.ts'
 import { laneBacklog } from './lanes/age.ts'
+import { createPacing } from './lanes/pacing.ts'
 import { createDeliverer } from './outbox/deliverer.ts'
 import type { OwnedPartition } from './ownership/holding.ts'
 import type { Parts } from './parts.ts'
@@ -32,6 +33,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     sessions,
     taking: parts.connect('fail'),
     blocking: parts.connect('fail'),
+    pause: createPacing(parts.settings.pace, core.clock),
     watch: {
       ended: ({ job }, ending, seconds) =>
         metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),

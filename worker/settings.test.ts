@@ -20,6 +20,7 @@ describe('readSettings', () => {
       logLevel: 'info',
       allowPrivateHosts: ['localhost', '127.0.0.1:80'],
       nativeCurve: true,
+      pace: { gapMs: 0, jitterMs: 0, characterMs: 0 },
     })
   })
 
@@ -40,6 +41,7 @@ describe('readSettings', () => {
     ['WA_WEBSOCKET_URL', 'https://secret'],
     ['WA_NOISE_ROOT_KEY', 'secret'],
     ['NATIVE_CURVE', 'secret'],
+    ['SEND_GAP_MS', '-1'],
   ])('names a bad %s in one line and does not show it', (name, value) => {
     const read = () => readSettings({ ...env, [name]: value })
     expect(read).toThrow(SettingsError)

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
+import type { Pace } from './lanes/pacing.ts'
 
 /** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
 export class SettingsError extends Error {
@@ -17,6 +18,12 @@ const list = z.string().transform(text =>
 )
 
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).transform(text => new URL(text))
+
+const milliseconds = z.coerce
+  .number({ error: 'must be milliseconds' })
+  .min(0, 'must be milliseconds')
+  .max(600_000, 'must be milliseconds, at most 600000')
+  .default(0)
 
 const environment = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis or rediss URL' }),
@@ -49,6 +56,9 @@ const environment = z.object({
     .enum(['on', 'off'], { error: 'must be on or off' })
     .transform(choice => choice === 'on')
     .default(true),
+  SEND_GAP_MS: milliseconds,
+  SEND_JITTER_MS: milliseconds,
+  TYPING_MS_PER_CHARACTER: milliseconds,
 })
 
 /** What a worker is told. */
@@ -69,6 +79,8 @@ export interface Settings {
   allowPrivateHosts: readonly string[]
   /** Whether libsignal's curve operations are replaced by libsodium's. */
   nativeCurve: boolean
+  /** How slowly each session sends. */
+  pace: Pace
 }
 
 /** Reads the environment. Throws {@link SettingsError}. An empty variable counts as one that is not set. */
@@ -93,6 +105,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     nativeCurve: given.NATIVE_CURVE,
+    pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
   }
 }
 
