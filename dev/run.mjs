@@ -13,6 +13,8 @@ const modules = join(root, 'node_modules')
 
 /** npm and a terminal both pass Ctrl-C on: signals within this time of each other are one. */
 const SAME_SIGNAL_MS = 500
+/** How often a run that npm has started looks whether npm is still there. */
+const PARENT_CHECK_MS = 500
 
 /** Whether this version of Node runs .ts files as they are: 22.18 and later, 23.6 and later. */
 function stripsTypes(version) {
@@ -91,6 +93,11 @@ function run(node, script, args) {
       if (now - last > SAME_SIGNAL_MS) child.kill(signal)
       last = now
     })
+  }
+  if (process.env.npm_lifecycle_event !== undefined) {
+    // npm cannot pass kill -9 on.
+    const parent = process.ppid
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), PARENT_CHECK_MS).unref()
   }
   child.on('error', error => fail(error.message))
   child.on('exit', (code, signal) => {

@@ -87,6 +87,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) {
     interrupted.abort(new Error('interrupted'))
   })
 }
+// Nobody reads any more, as in `npm start | head`.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', error => interrupted.abort(error))
 // The channel tells that the runner is gone; alone it is no reason to stay.
 process.channel?.unref()
 

@@ -29,6 +29,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   started?.kill('SIGKILL')
+  await leftovers()
   await rm(clone, { recursive: true, force: true })
 })
 
@@ -111,6 +112,13 @@ it('leaves nothing running when it is stopped while it starts', async () => {
   const { child } = npmStart()
   await until('the first children', async () => (await family()).length > 4)
   child.kill('SIGTERM')
+  expect(await leftovers()).toEqual([])
+})
+
+it('leaves nothing running when npm itself is killed', async () => {
+  const { child, output } = npmStart()
+  await until('the stack to be ready', () => output().includes('Kurir is ready'), { timeoutMs: 60_000 })
+  child.kill('SIGKILL')
   expect(await leftovers()).toEqual([])
 })
 
