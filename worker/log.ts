@@ -1,4 +1,4 @@
-import { pino, stdSerializers, type Logger } from 'pino'
+import { pino, stdSerializers, type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 
 /**
  * Fields that never reach a log, wherever they stand in one. Lines are written without them in the first place; this is
@@ -24,9 +24,9 @@ const SECRET_FIELDS = [
   'token',
 ]
 
-/** Makes the process's logger: JSON lines on standard output. */
-export function createLog(level: string, workerId: string): Logger {
-  return pino({
+/** Makes the process's logger: JSON lines on standard output, or wherever they are to go. */
+export function createLog(level: string, workerId: string, to: DestinationStream = pino.destination(1)): Logger {
+  const options: LoggerOptions = {
     level,
     base: { workerId },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
@@ -36,11 +36,13 @@ export function createLog(level: string, workerId: string): Logger {
       censor: '[redacted]',
     },
     serializers: { err: briefly },
-  })
+  }
+  return pino(options, to)
 }
 
 /** Errors of libraries carry requests, nodes and messages as properties; a log gets what tells where to look. */
-function briefly(error: Error): { type: string; message: string; stack: string } {
+function briefly(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error }
   const { type, message, stack } = stdSerializers.err(error)
   return { type, message: message.slice(0, 300), stack: stack.split('\n').slice(1, 12).join('\n') }
 }
