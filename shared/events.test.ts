@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { webhookEvent } from './events.ts'
+import { jobEvent, outboxEvent, webhookEvent } from './events.ts'
 
 const common = { sessionId: 'user-123', timestamp: 1_703_839_200 }
 const message = { key: { remoteJid: '62812@s.whatsapp.net', fromMe: false, id: '3EB0' } }
@@ -29,4 +29,25 @@ test.each([
   [{ event: 'messages.upsert', ...common, data: { messages: [message], type: 'replace' } }],
 ])('what is not in the contract is no event (%#)', event => {
   expect(webhookEvent.safeParse(event).success).toBe(false)
+})
+
+const job = { jobId: '7', name: 'SEND_TEXT', attempts: 1 }
+const completed = { event: 'job.completed', ...common, data: { ...job, result: { key: message.key } } }
+const failed = {
+  event: 'job.failed',
+  ...common,
+  data: { ...job, error: { code: 'NOT_ON_WHATSAPP', message: 'no such number' } },
+}
+
+test.each([completed, failed])('$event is an event of ours, and none of the contract', event => {
+  expect(outboxEvent.parse(event)).toEqual(event)
+  expect(jobEvent.parse(event)).toEqual(event)
+  expect(webhookEvent.safeParse(event).success).toBe(false)
+})
+
+test.each([
+  { ...completed, data: job },
+  { ...failed, data: { ...job, error: { code: 'NEW_CODE', message: '' } } },
+])('a job event tells how the job ended, by a code that is known (%#)', event => {
+  expect(outboxEvent.safeParse(event).success).toBe(false)
 })

@@ -1,5 +1,7 @@
 import * as z from 'zod'
+import { JOB_CODES } from './errors.ts'
 import { sessionId } from './jid.ts'
+import { jobResult } from './receipt.ts'
 
 const messageKey = z.looseObject({
   remoteJid: z.string(),
@@ -49,3 +51,40 @@ export type WebhookEvent = z.infer<typeof webhookEvent>
 
 /** An event's name. */
 export type EventName = WebhookEvent['event']
+
+const ended = {
+  jobId: z.string(),
+  name: z.string(),
+  /** Attempts that were made. */
+  attempts: z.number().int(),
+}
+
+/** A job has done what it should. */
+export const jobCompleted = z.object({
+  event: z.literal('job.completed'),
+  sessionId,
+  /** Unix time in seconds. */
+  timestamp: z.number().int(),
+  data: z.object({ ...ended, result: jobResult }),
+})
+
+/** A job has failed for good. */
+export const jobFailed = z.object({
+  event: z.literal('job.failed'),
+  sessionId,
+  /** Unix time in seconds. */
+  timestamp: z.number().int(),
+  data: z.object({ ...ended, error: z.object({ code: z.enum(JOB_CODES), message: z.string() }) }),
+})
+
+/** How a job ended. Not of the contract: it is sent only where the worker's setting JOB_EVENTS is on. */
+export const jobEvent = z.discriminatedUnion('event', [jobCompleted, jobFailed])
+
+/** See {@link jobEvent}. */
+export type JobEvent = z.infer<typeof jobEvent>
+
+/** Every body that a webhook may have: the contract's events, and ours where they are switched on. */
+export const outboxEvent = z.discriminatedUnion('event', [messagesUpsert, connectionUpdate, jobCompleted, jobFailed])
+
+/** See {@link outboxEvent}. */
+export type OutboxEvent = z.infer<typeof outboxEvent>

@@ -19,6 +19,10 @@ export const jobResult = z.object({
   groupJid: z.string().optional(),
   /** What WhatsApp said of each participant: `200`, or its error code. */
   participants: z.array(z.object({ jid: z.string(), status: z.string() })).optional(),
+  /** Of REPLAY_EVENTS: how many events are sent again. */
+  replayed: z.number().int().optional(),
+  /** Of REDRIVE_EVENT: the event's new seq. */
+  seq: z.number().int().optional(),
 })
 
 /** See {@link jobResult}. */
