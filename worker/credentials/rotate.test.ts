@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { initAuthCreds } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
@@ -10,6 +11,7 @@ import { rotateCredentials } from './rotate.ts'
 import { openCredentials } from './store.ts'
 
 const sessionId = 'user-123'
+const log = pino({ level: 'silent' })
 const fence: Fence = { partition: 0, epoch: 1, token: 'w:1', valid: () => true, signal: new AbortController().signal }
 const [old, next] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')]
 
@@ -29,7 +31,7 @@ beforeEach(async () => {
   await redis.set(keys.lease(0), fence.token)
 })
 
-const open = (...given: string[]) => openCredentials({ redis, fence, cipher: createCipher(given) }, sessionId)
+const open = (...given: string[]) => openCredentials({ redis, log, fence, cipher: createCipher(given) }, sessionId)
 const rotate = async (...given: string[]) => rotateCredentials({ redis, fence, cipher: createCipher(given) }, sessionId)
 const device = (id: string) => ({ 'device-list': { [id]: ['0'] } })
 

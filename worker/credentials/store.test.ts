@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { initAuthCreds, type SignalDataSet } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
@@ -10,6 +11,7 @@ import { createCipher, UnreadableError } from './cipher.ts'
 import { openCredentials } from './store.ts'
 
 const sessionId = 'user-123'
+const log = pino({ level: 'silent' })
 const hash = keys.credentials(sessionId)
 const cipher = createCipher([randomBytes(32).toString('base64')])
 const fence: Fence = {
@@ -36,7 +38,7 @@ beforeEach(async () => {
   await redis.set(keys.lease(0), fence.token)
 })
 
-const open = (given = fence) => openCredentials({ redis, fence: given, cipher }, sessionId)
+const open = (given = fence) => openCredentials({ redis, log, fence: given, cipher }, sessionId)
 const session = (counter: number) => ({ _sessions: { a: { counter } }, version: 'v1' }) as unknown as Uint8Array
 const preKey = () => ({ public: randomBytes(32), private: randomBytes(32) })
 
@@ -138,7 +140,7 @@ describe('credentials in Redis', () => {
   })
 
   it('stays within its memory and still answers', async () => {
-    const store = openCredentials({ redis, fence, cipher, cacheBytes: 2000 }, sessionId)
+    const store = openCredentials({ redis, log, fence, cipher, cacheBytes: 2000 }, sessionId)
     const ids = Array.from({ length: 100 }, (_, i) => `${i}.0`)
     await store.set({ session: Object.fromEntries(ids.map((id, i) => [id, session(i)])) })
     const all = await store.get('session', ids)
@@ -150,12 +152,24 @@ describe('credentials in Redis', () => {
     await open().set({ session: { '628.0': session(1) } })
     await open().saveCreds(initAuthCreds())
     const stranger = openCredentials(
-      { redis, fence, cipher: createCipher([randomBytes(32).toString('base64')]) },
+      { redis, log, fence, cipher: createCipher([randomBytes(32).toString('base64')]) },
       sessionId,
     )
     await expect(stranger.loadCreds()).rejects.toThrow(UnreadableError)
     await expect(stranger.get('session', ['628.0'])).rejects.toThrow(UnreadableError)
     expect(await redis.hlen(hash)).toBe(2)
+  })
+
+  it('waits out a Redis that refuses writes for a while, and keeps their order', async () => {
+    const store = open()
+    await store.set({ session: { '628.0': session(1) } })
+    await redis.config('SET', 'maxmemory', '1')
+    const second = store.set({ session: { '628.0': session(2) } })
+    const third = store.set({ session: { '629.0': session(3) } })
+    await expect(redis.set('full', 'x')).rejects.toThrow('OOM')
+    await redis.config('SET', 'maxmemory', '0')
+    await Promise.all([second, third])
+    expect(await open().get('session', ['628.0', '629.0'])).toEqual({ '628.0': session(2), '629.0': session(3) })
   })
 
   it('is gone after clear, and lets no straggler bring it back', async () => {

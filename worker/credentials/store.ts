@@ -1,6 +1,8 @@
 import type { AuthenticationCreds, SignalDataSet, SignalDataTypeMap } from '@whiskeysockets/baileys'
 import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
+import { persist } from '../outbox/persist.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Cipher, Place } from './cipher.ts'
@@ -13,7 +15,7 @@ export interface Credentials {
   loadCreds(): Promise<AuthenticationCreds | undefined>
   saveCreds(creds: AuthenticationCreds): Promise<void>
   get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]): Promise<{ [id: string]: SignalDataTypeMap[T] }>
-  /** Resolves when Redis has all of it. Throws `FencedError` when the lease is lost; then nothing was written. */
+  /** Resolves when Redis has all of it, which outlasts an outage of Redis. Throws `FencedError` when the lease is lost; then nothing was written. */
   set(mutations: SignalDataSet): Promise<void>
   /** Removes everything and closes. For DELETE_SESSION and a logout from the phone, and nothing else. */
   clear(): Promise<void>
@@ -24,6 +26,7 @@ export interface Credentials {
 /** What the store of a session is made of. */
 export interface CredentialsDeps {
   redis: Redis
+  log: Logger
   fence: Fence
   cipher: Cipher
   /** Most bytes of decrypted values to keep in memory. */
@@ -67,7 +70,7 @@ interface Batch {
  * failed write must not leave the cache ahead of what is stored.
  */
 export function openCredentials(deps: CredentialsDeps, sessionId: string): Credentials {
-  const { redis, fence, cipher } = deps
+  const { redis, log, fence, cipher } = deps
   const hash = keys.credentials(sessionId)
   const cache = createReadCache(deps.cacheBytes ?? CACHE_BYTES)
   let waiting: Batch | undefined
@@ -110,9 +113,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       else sets.push(field, cipher.encrypt(value, place))
     }
     try {
-      await write.run(redis, fence, [hash], [sets.length, ...sets, ...removals])
+      await persist(async () => write.run(redis, fence, [hash], [sets.length, ...sets, ...removals]), fence, log)
     } catch (error) {
-      // Whether it was written is unknown when the connection failed: ask Redis the next time.
+      // Whether it was written is unknown when the lease was lost on the way: ask Redis the next time.
       for (const [field] of news) cache.delete(field)
       throw error
     } finally {
@@ -178,7 +181,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     async clear() {
       closed = true
       await Promise.allSettled([running?.done.promise, waiting?.done.promise])
-      await remove.run(redis, fence, [hash], [])
+      await persist(async () => remove.run(redis, fence, [hash], []), fence, log)
     },
 
     close() {

@@ -1,6 +1,7 @@
 import { keys } from '../../shared/keys.ts'
 import { readSessionView, type SessionView } from '../../shared/session.ts'
-import { fencedScript } from '../redis/fenced.ts'
+import { persist } from '../outbox/persist.ts'
+import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import type { Core, Fence } from '../types.ts'
 
 /** What Redis keeps of sessions beside their credentials and events. Writes throw `FencedError`. */
@@ -32,17 +33,21 @@ return redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 `)
 
 /** The records of the sessions of one owned partition. */
-export function createRecords({ redis }: Pick<Core, 'redis'>, fence: Fence): Records {
+export function createRecords({ redis, log }: Pick<Core, 'redis' | 'log'>, fence: Fence): Records {
   const started = keys.started(fence.partition)
+  // All of these may run twice, and an outage of Redis must not leave a session half-way.
+  const run = async (script: FencedScript, at: readonly string[], value: string): Promise<void> =>
+    void (await persist(async () => script.run(redis, fence, at, [value]), fence, log))
+
   return {
     started: async () => redis.smembers(started),
-    markStarted: async sessionId => void (await add.run(redis, fence, [started], [sessionId])),
-    unmarkStarted: async sessionId => void (await take.run(redis, fence, [started], [sessionId])),
+    markStarted: async sessionId => run(add, [started], sessionId),
+    unmarkStarted: async sessionId => run(take, [started], sessionId),
     view: async sessionId => readSessionView(await redis.hgetall(keys.session(sessionId))),
-    rename: async (sessionId, pushName) => void (await rename.run(redis, fence, [keys.session(sessionId)], [pushName])),
+    rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       const owned = [started, keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
-      await forget.run(redis, fence, owned, [sessionId])
+      await run(forget, owned, sessionId)
     },
     hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
   }

@@ -66,7 +66,7 @@ export function createSession(
   const { sessionId, fence } = context
   const { clock, redis } = context.core
   const log = context.core.log.child({ sessionId })
-  const credentials = openCredentials({ redis, fence, cipher: deps.cipher }, sessionId)
+  const credentials = openCredentials({ redis, log, fence, cipher: deps.cipher }, sessionId)
   const wire = createWire(deps, context, credentials, {
     shown: by => inBackground(apply({ type: 'shown' }, by)),
     accepted: () => inBackground(apply({ type: 'accepted' })),

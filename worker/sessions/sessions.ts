@@ -170,7 +170,7 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
           continue
         }
         // The last owner came to this end and died before it had cleaned up.
-        if (view.state === 'logged_out') await openCredentials({ redis: core.redis, fence, cipher }, sessionId).clear()
+        if (view.state === 'logged_out') await openCredentials({ ...core, fence, cipher }, sessionId).clear()
         await records.unmarkStarted(sessionId)
       }
       void opener.run(known)

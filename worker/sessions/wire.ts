@@ -85,8 +85,10 @@ export function createWire(
     phone: undefined,
 
     async connect() {
-      await wire.disconnect()
+      const ending = wire.disconnect()
+      // Taken before anything is awaited: whoever disconnects meanwhile is the newer one.
       const mine = generation
+      await ending
       try {
         const creds = await credentials.loadCreds()
         if (mine === generation) {

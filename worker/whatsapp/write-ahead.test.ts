@@ -54,7 +54,7 @@ const noLids = async () => []
 
 /** A worker's view of Alice: as after each start, nothing is in memory. */
 function alice(creds: AuthenticationCreds, make = aheadOf) {
-  const store = openCredentials({ redis, fence, cipher }, sessionId)
+  const store = openCredentials({ redis, log: quiet, fence, cipher }, sessionId)
   const signalKeys = addTransactionCapability(store, log, transactions)
   return { store, signalKeys, signal: make(store)({ creds, keys: signalKeys }, log, noLids) }
 }
