@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { findRedisServer } from '../dev/redis/start.ts'
 import { createSimulatorClient } from '../dev/simulator/client.ts'
 import { until } from '../dev/stack/until.ts'
 
@@ -96,7 +97,7 @@ it('prints a curl that works when pasted, and leaves nothing running after Ctrl-
   expect(output()).not.toMatch(/npm error/)
 })
 
-it('keeps sessions linked over a restart', async () => {
+it.skipIf(findRedisServer() === undefined)('keeps sessions linked over a restart', async () => {
   const first = await startAndPaste()
   await first.simulator.waitForReceived(1)
   await interrupt(first.child)

@@ -40,7 +40,7 @@ export interface RunningRedis {
 export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
   const { url, onLine } = options
   if (url !== undefined) return { url, kind: 'given', close: async () => {} }
-  const server = findOnPath('redis-server', options.path ?? process.env['PATH'] ?? '')
+  const server = findRedisServer(options.path)
   const port = options.port ?? (await freePort())
   const kind = server === undefined ? 'embedded' : 'redis-server'
   const child = await startChild({
@@ -95,9 +95,10 @@ async function ready(child: Child, port: number): Promise<void> {
   )
 }
 
-function findOnPath(name: string, path: string): string | undefined {
+/** Where redis-server is; undefined when it is not on the path (default: this process's). */
+export function findRedisServer(path = process.env['PATH'] ?? ''): string | undefined {
   for (const folder of path.split(delimiter)) {
-    const file = join(folder, name)
+    const file = join(folder, 'redis-server')
     try {
       accessSync(file, constants.X_OK)
       return file
