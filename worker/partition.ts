@@ -2,6 +2,8 @@ import { queueOf } from '../shared/partition.ts'
 import { laneBacklog } from './lanes/age.ts'
 import { createPacing } from './lanes/pacing.ts'
 import { createDeliverer } from './outbox/deliverer.ts'
+import { createOperate } from './outbox/operations.ts'
+import { outcomeOf } from './outbox/outcomes.ts'
 import type { OwnedPartition } from './ownership/holding.ts'
 import type { Parts } from './parts.ts'
 import { layoutOf } from './queue/layout.ts'
@@ -15,7 +17,7 @@ const GRACE_MS = 700
 
 /** Starts everything that runs behind one fence: its sessions, its jobs and the delivery of its events. */
 export async function openPartition(parts: Parts, supervisor: Supervisor, fence: Fence): Promise<OwnedPartition> {
-  const { outbox, metrics } = parts
+  const { outbox, metrics, settings } = parts
   const core = { ...parts.core, log: parts.core.log.child({ partition: fence.partition, epoch: fence.epoch }) }
   const sessions = createSessions({
     ...parts,
@@ -26,26 +28,32 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
   await sessions.restore()
 
   const stopping = new AbortController()
-  const jobs = openJobs({
-    core,
-    fence,
-    partitions: parts.settings.partitions,
-    sessions,
-    taking: parts.connect('fail'),
-    blocking: parts.connect('fail'),
-    pause: createPacing(parts.settings.pace, core.clock),
-    watch: {
-      ended: ({ job }, ending, seconds) =>
-        metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),
-    },
-  })
   const deliverer = createDeliverer({
     ...core,
     fence,
     outbox,
     attempt: parts.attempt,
     gate: parts.gate,
+    retention: settings.retention,
     onAttempt: (outcome, seconds) => metrics.attemptEnded(outcome, seconds),
+    onParked: () => metrics.eventParked(),
+  })
+  const jobs = openJobs({
+    core,
+    fence,
+    partitions: settings.partitions,
+    sessions,
+    taking: parts.connect('fail'),
+    blocking: parts.connect('fail'),
+    pause: createPacing(settings.pace, core.clock),
+    operate: createOperate(deliverer),
+    ...(settings.jobEvents && {
+      outcomes: { of: outcomeOf, stored: (sessionId: string, seq: number) => deliverer.ring(sessionId, seq) },
+    }),
+    watch: {
+      ended: ({ job }, ending, seconds) =>
+        metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),
+    },
   })
   const layout = layoutOf(queueOf(fence.partition))
   const unwatch = metrics.watch({

@@ -49,7 +49,7 @@ export async function createParts(settings: Settings, log: Logger) {
     attempt: createEndpoint({ url: settings.webhookUrl, secrets, dispatcher: agent, clock }),
     handlers: createHandlers({ agent, maxBytes: MEDIA_BYTES }),
     sockets: createSockets({ ...(url !== undefined && { url }), ...(noiseRootKey && { noiseRootKey }) }, log),
-    attach: createAttach({ outbox }),
+    attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs }),
     sent: createSentStore(core, cipher),
   }
 }

@@ -21,6 +21,9 @@ describe('readSettings', () => {
       allowPrivateHosts: ['localhost', '127.0.0.1:80'],
       nativeCurve: true,
       pace: { gapMs: 0, jitterMs: 0, characterMs: 0 },
+      jobEvents: false,
+      retention: { count: 1000, ageMs: 86_400_000 },
+      ackTimeoutMs: 30_000,
     })
   })
 
@@ -42,6 +45,10 @@ describe('readSettings', () => {
     ['WA_NOISE_ROOT_KEY', 'secret'],
     ['NATIVE_CURVE', 'secret'],
     ['SEND_GAP_MS', '-1'],
+    ['JOB_EVENTS', 'secret'],
+    ['EVENT_RETENTION_HOURS', '0'],
+    ['EVENT_RETENTION_COUNT', '1.5'],
+    ['ACK_TIMEOUT_MS', 'secret'],
   ])('names a bad %s in one line and does not show it', (name, value) => {
     const read = () => readSettings({ ...env, [name]: value })
     expect(read).toThrow(SettingsError)

@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
 import type { Pace } from './lanes/pacing.ts'
+import type { Retention } from './outbox/store.ts'
+
+const HOUR_MS = 60 * 60 * 1000
 
 /** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
 export class SettingsError extends Error {
@@ -19,6 +22,13 @@ const list = z.string().transform(text =>
 
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).transform(text => new URL(text))
 
+const onOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform(choice => choice === 'on')
+
+function whole(from: number, to: number) {
+  const message = `must be a number from ${from} to ${to}`
+  return z.coerce.number({ error: message }).int(message).min(from, message).max(to, message)
+}
+
 const milliseconds = z.coerce
   .number({ error: 'must be milliseconds' })
   .min(0, 'must be milliseconds')
@@ -30,12 +40,7 @@ const environment = z.object({
   WEBHOOK_URL: webUrl,
   WEBHOOK_SECRET: list.refine(secrets => secrets.length > 0, 'must be whsec_ secrets, separated by commas'),
   CREDENTIALS_KEY: list.refine(all => all.length > 0 && all.every(isKey), 'must be 32 bytes in base64'),
-  PARTITIONS: z.coerce
-    .number({ error: `must be a number from 1 to ${MAX_PARTITIONS}` })
-    .int(`must be a number from 1 to ${MAX_PARTITIONS}`)
-    .min(1, `must be a number from 1 to ${MAX_PARTITIONS}`)
-    .max(MAX_PARTITIONS, `must be a number from 1 to ${MAX_PARTITIONS}`)
-    .default(1),
+  PARTITIONS: whole(1, MAX_PARTITIONS).default(1),
   PORT: z.coerce
     .number({ error: 'must be a port' })
     .int('must be a port')
@@ -52,10 +57,11 @@ const environment = z.object({
     .transform(hex => Buffer.from(hex, 'hex'))
     .optional(),
   ALLOW_PRIVATE_HOSTS: list.default([]),
-  NATIVE_CURVE: z
-    .enum(['on', 'off'], { error: 'must be on or off' })
-    .transform(choice => choice === 'on')
-    .default(true),
+  NATIVE_CURVE: onOff.default(true),
+  JOB_EVENTS: onOff.default(false),
+  EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
+  EVENT_RETENTION_COUNT: whole(0, 1_000_000).default(1000),
+  ACK_TIMEOUT_MS: whole(100, 600_000).default(30_000),
   SEND_GAP_MS: milliseconds,
   SEND_JITTER_MS: milliseconds,
   TYPING_MS_PER_CHARACTER: milliseconds,
@@ -81,6 +87,12 @@ export interface Settings {
   nativeCurve: boolean
   /** How slowly each session sends. */
   pace: Pace
+  /** Whether webhooks tell how each job ended. */
+  jobEvents: boolean
+  /** How long delivered events can be replayed. */
+  retention: Retention
+  /** How long a message waits for WhatsApp's ack before it is sent again under the same id. */
+  ackTimeoutMs: number
 }
 
 /** Reads the environment. Throws {@link SettingsError}. An empty variable counts as one that is not set. */
@@ -106,6 +118,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     nativeCurve: given.NATIVE_CURVE,
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
+    jobEvents: given.JOB_EVENTS,
+    retention: { count: given.EVENT_RETENTION_COUNT, ageMs: given.EVENT_RETENTION_HOURS * HOUR_MS },
+    ackTimeoutMs: given.ACK_TIMEOUT_MS,
   }
 }
 

@@ -57,6 +57,7 @@ async function drainOurs(): Promise<void> {
   await redis.set(keys.lease(0), fence.token)
   const core = { redis, log, clock: { now: () => Date.now(), monotonic: () => performance.now() } }
   const running = openJobs({
+    operate: async () => ({}),
     core,
     fence,
     partitions: 1,

@@ -107,7 +107,7 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
       new Promise<number>((resolve, reject) => {
         // Serialised here, once: what is stored is what is signed and sent, and later changes of the object change nothing.
         const body = JSON.stringify(event)
-        enqueue(event.sessionId, { kind: 'append', fence, id: newId(), body, view, resolve, reject })
+        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, view, resolve, reject })
       }),
     deleteAfterDelivery: async (fence, sessionId) =>
       new Promise<void>((resolve, reject) => {
@@ -125,7 +125,7 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
  * The `webhook-id` of an event: stored with it, so that it is the same in every attempt, and random, so that a session
  * that was deleted and made again, or a Redis that lost its last second, never gives an old id to a new event.
  */
-function newId(): string {
+export function newEventId(): string {
   return `evt_${randomBytes(16).toString('base64url')}`
 }
 

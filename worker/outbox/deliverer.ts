@@ -45,11 +45,19 @@ export interface Deliverer {
   run(signal: AbortSignal): Promise<void>
   /** What awaits delivery. Costs Redis one command per 200 sessions that wait. */
   backlog(): Promise<Backlog>
-  /** Sends the session's events from this seq on again, under their old ids, as far as they are kept. Their number. */
-  replay(sessionId: string, fromSeq: number): Promise<number>
+  /** Tells of an event that was stored by other means than the outbox. */
+  ring(sessionId: string, seq: number): void
+  /**
+   * Sends the session's events from this seq on again, under their old ids, as far as they are kept. Their number;
+   * undefined: the session has never had an event.
+   */
+  replay(sessionId: string, fromSeq: number): Promise<number | undefined>
   /** The session's events that were given up. */
   parked(sessionId: string): Promise<ParkedEvent[]>
-  /** Sends a parked event again, after what waits already, as a new seq with its old id. Undefined: it is not parked. */
+  /**
+   * Sends a parked event again, after what waits already, as a new seq with its old id; undefined: it is not parked.
+   * The same again right after it answers the same seq and sends nothing more.
+   */
   redrive(sessionId: string, seq: number): Promise<number | undefined>
 }
 
@@ -93,10 +101,11 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
 
     backlog: async () => store.backlog(),
     parked: async sessionId => store.parked(sessionId),
+    ring: (sessionId, seq) => rounds?.ring(sessionId, seq),
 
     async replay(sessionId, fromSeq) {
       const count = await store.replay(sessionId, fromSeq, clock.now())
-      if (count > 0) rounds?.wake(sessionId)
+      if (count !== undefined && count > 0) rounds?.wake(sessionId)
       log.info({ sessionId, fromSeq, count }, 'events replayed')
       return count
     },

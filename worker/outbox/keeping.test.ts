@@ -44,9 +44,11 @@ describe('a poison event', () => {
     expect(rig.hook.posts.at(-1)).toMatchObject({ text: 'poison', seq: 3, attempt: 1 })
     expect(rig.hook.posts.at(-1)?.headers['webhook-id']).toBe(rig.hook.posts[0]?.headers['webhook-id'])
     expect(await deliverer.parked('a')).toEqual([])
-    expect(await deliverer.redrive('a', 1)).toBeUndefined()
+    expect(await deliverer.redrive('a', 2)).toBeUndefined()
+    expect(await deliverer.redrive('a', 1)).toBe(3)
     expect(await rig.append('a', '4')).toEqual([4])
     await rig.settled()
+    expect(rig.hook.texts('a')).toEqual(['poison', '2', 'poison', '4'])
   })
 })
 
@@ -61,12 +63,13 @@ describe('replay', () => {
     expect(rig.hook.texts('a')).toEqual([...numbers(10, 1), '7', '8', '9', '10'])
     expect(rig.hook.posts.slice(10).map(post => post.headers['webhook-id'])).toEqual(ids.slice(6))
     expect(await deliverer.replay('a', 11)).toBe(0)
-    expect(await deliverer.replay('nobody', 1)).toBe(0)
+    expect(await deliverer.replay('nobody', 1)).toBeUndefined()
+    expect(await rig.server.redis.exists(keys.cursor('nobody'))).toBe(0)
   })
 
   test('may come while a delivery is under way', async () => {
     const { deliverer } = rig.start()
-    let replayed: Promise<number> | undefined
+    let replayed: Promise<number | undefined> | undefined
     rig.hook.react(post => response => {
       if (post.text === '4') replayed ??= deliverer.replay('a', 2)
       setTimeout(() => response.writeHead(200).end(), 20)

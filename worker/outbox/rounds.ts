@@ -127,7 +127,9 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
     ring(sessionId, seq) {
       const known = lines.has(sessionId)
       const line = lineOf(sessionId)
-      line.seq = Math.max(line.seq, seq)
+      // A deleted session's outbox that comes back counts from 1 again: only another turn is sure to see what it holds.
+      if (seq <= line.seq) line.again = true
+      line.seq = seq
       if (known) return
       ready(sessionId, line)
       pump()

@@ -4,7 +4,8 @@ import { fencedScript } from '../redis/fenced.ts'
  * The outbox in Redis. Everything known about a session's outbox changes in these scripts only.
  * - stream `outbox`: entry `<seq>-0` with `id` (webhook-id), `at` (ms) and `body` (the exact text to send)
  * - hash `cursor`: `seq` of the newest event, `last` (its id), `cursor` (seq up to which all is settled), `attempt` and
- *   `since` (ms of the first attempt) of the event after the cursor while it fails, `deleted` once the session is
+ *   `since` (ms of the first attempt) of the event after the cursor while it fails, `deleted` once the session is,
+ *   `redriven` (`<seq> <new seq>`)
  * - sorted set `undelivered` of the partition: sessions with events after the cursor, by next attempt
  * - hash `poison`: given up events by seq
  */
@@ -21,6 +22,20 @@ const FINISH = `local function finish(cursor, outbox, undelivered, poison, sessi
   else
     redis.call('PEXPIRE', outbox, keepMs)
   end
+end
+`
+
+/**
+ * Lua: `store(cursor, outbox, undelivered, session, id, at, body)` puts one event at the end of an outbox and answers
+ * its seq. It leaves the cursor's `last` alone, by which a repeated append knows that it was done. Scripts that write
+ * what an event tells of store the event with it, so that no crash can come between the two.
+ */
+export const STORE = `local function store(cursor, outbox, undelivered, session, id, at, body)
+  local seq = redis.call('HINCRBY', cursor, 'seq', 1)
+  redis.call('XADD', outbox, string.format('%.0f', seq) .. '-0', 'id', id, 'at', at, 'body', body)
+  redis.call('PERSIST', outbox)
+  redis.call('ZADD', undelivered, 'NX', at, session)
+  return seq
 end
 `
 
@@ -118,8 +133,12 @@ redis.call('ZADD', KEYS[2], 'XX', ARGV[5], ARGV[1])
 return 1
 `)
 
-/** KEYS cursor outbox undelivered; ARGV session from now. Moves the cursor back; answers how many are sent again. */
+/**
+ * KEYS cursor outbox undelivered; ARGV session from now. Moves the cursor back; answers how many are sent again, or -1
+ * if the session has never had an event.
+ */
 export const replayScript = fencedScript(`${INTEGER}
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
 if not oldest then return 0 end
 local cursor = tonumber(redis.call('HGET', KEYS[1], 'cursor') or '0')
@@ -134,14 +153,16 @@ return cursor - from + 1
 
 /**
  * KEYS cursor outbox undelivered poison; ARGV session seq now id body. Puts a parked event at the end of the outbox
- * under a new seq and its old id, so that seq never goes back. Answers the new seq, or 0 if it was not parked.
+ * under a new seq and its old id, so that seq never goes back. Answers the new seq, or 0 if it was not parked. The
+ * newest redrive is remembered: a repeat of it, after a crash or a lost reply, changes nothing and answers the same.
  */
-export const redriveScript = fencedScript(`${INTEGER}
-if redis.call('HDEL', KEYS[4], ARGV[2]) == 0 then return 0 end
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[4], 'at', ARGV[3], 'body', ARGV[5])
-redis.call('PERSIST', KEYS[2])
-redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[1])
+export const redriveScript = fencedScript(`${STORE}
+if ARGV[4] == '' or redis.call('HDEL', KEYS[4], ARGV[2]) == 0 then
+  local from, to = string.match(redis.call('HGET', KEYS[1], 'redriven') or '', '^(%d+) (%d+)$')
+  return from == ARGV[2] and tonumber(to) or 0
+end
+local seq = store(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[4], ARGV[3], ARGV[5])
+redis.call('HSET', KEYS[1], 'redriven', ARGV[2] .. ' ' .. string.format('%.0f', seq))
 return seq
 `)
 

@@ -103,10 +103,11 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
       await lasting(async () => deferScript.run(redis, fence, [keys.cursor(sessionId), undelivered], args))
     },
 
-    /** Moves the cursor back so that `from` is the next event. Answers how many are sent again. */
-    async replay(sessionId: string, from: number, now: number): Promise<number> {
+    /** Moves the cursor back so that `from` is the next event. Answers how many are sent again; undefined: no events. */
+    async replay(sessionId: string, from: number, now: number): Promise<number | undefined> {
       const scriptKeys = [keys.cursor(sessionId), keys.outbox(sessionId), undelivered]
-      return Number(await lasting(async () => replayScript.run(redis, fence, scriptKeys, [sessionId, from, now])))
+      const reply = await lasting(async () => replayScript.run(redis, fence, scriptKeys, [sessionId, from, now]))
+      return Number(reply) === -1 ? undefined : Number(reply)
     },
 
     /** The session's events that were given up, oldest first. */
@@ -119,12 +120,10 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
 
     /** Puts a parked event at the end of the outbox. Answers its new seq, or undefined when it is not parked. */
     async redrive(sessionId: string, seq: number, now: number): Promise<number | undefined> {
-      const text = await redis.hget(keys.poison(sessionId), String(seq))
-      if (text === null) return undefined
-      const { id, body } = parkedRecord.parse(JSON.parse(text))
+      const text = (await lasting(async () => redis.hget(keys.poison(sessionId), String(seq)))) as string | null
+      const { id, body } = text === null ? { id: '', body: '' } : parkedRecord.parse(JSON.parse(text))
       const args = [sessionId, seq, now, id, body]
-      // Not repeated after an outage: a repeat could not tell "not parked" from "done before".
-      return Number(await redriveScript.run(redis, fence, keysOf(sessionId), args)) || undefined
+      return Number(await lasting(async () => redriveScript.run(redis, fence, keysOf(sessionId), args))) || undefined
     },
 
     /** Asks Redis once per 200 sessions that have something to deliver, and once when none has. */

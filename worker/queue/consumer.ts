@@ -9,6 +9,7 @@ import type { Fetched, Refill, Source } from './fetch.ts'
 import type { Finisher } from './finish.ts'
 import type { Forward, Misplaced } from './forward.ts'
 import type { Layout } from './layout.ts'
+import type { RunOperation } from './operate.ts'
 import { findOrphans } from './orphans.ts'
 import type { Park, ParkGroup } from './park.ts'
 import type { ScheduleNext } from './schedule.ts'
@@ -25,6 +26,7 @@ export interface ConsumerDeps extends Pick<Core, 'log' | 'clock'> {
   park: Park
   forward: Forward
   scheduleNext: ScheduleNext
+  runOperation: RunOperation
   finisher: Finisher
   doorbell: Doorbell
   lanes: Lanes
@@ -121,6 +123,9 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           if (!lanes.offer(held)) refused.set(held.sessionId, [...(refused.get(held.sessionId) ?? []), held])
           break
         }
+        case 'operation':
+          moves.push(deps.runOperation(reading))
+          break
         case 'misplaced':
           misplaced.push(reading)
           break

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
+import { OPERATION_NAMES } from '../../shared/operations.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Clock, Fence } from '../types.ts'
 import { CONTROL_JOBS } from './control.ts'
@@ -60,10 +61,12 @@ end
 // each session, everything in 'active' is older than everything in its lane.
 const FETCH = fencedScript(`${MOVE_TO_ACTIVE}${SHARED}
 local room, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
-local controls = {${CONTROL_JOBS.map(name => `['${name}'] = true`).join(', ')}}
+local controls, operations = ${luaSet(CONTROL_JOBS)}, ${luaSet(OPERATION_NAMES)}
 local anyParked = redis.call('EXISTS', parked) == 1
 local paused = redis.call('HEXISTS', KEYS[9], 'paused') == 1
-local function laneOf(data)
+local function laneOf(name, data)
+  -- An operation is done without its session's lane, so it is never parked in it.
+  if operations[name or ''] then return nil end
   local ok, value = pcall(cjson.decode, data)
   if not ok or type(value) ~= 'table' or type(value.sessionId) ~= 'string' then return nil end
   if redis.call('SISMEMBER', parked, value.sessionId) == 1 then return value.sessionId end
@@ -80,7 +83,7 @@ local function parkNext()
   local id = redis.call('LINDEX', KEYS[1], -1)
   if not id then return false end
   local job = redis.call('HMGET', prefix .. id, 'data', 'name')
-  local session = job[1] and laneOf(job[1])
+  local session = job[1] and laneOf(job[2], job[1])
   if not session then return false end
   redis.call('RPOP', KEYS[1])
   park(id, session, job[2])
@@ -98,7 +101,7 @@ while #jobs < room and moves < ${MOST_MOVES} and bytes < budget do
       if fields[i] == 'name' then name = fields[i + 1] elseif fields[i] == 'data' then data = fields[i + 1] end
     end
     -- Prioritized jobs, and delayed ones that have just become due, were not seen before.
-    local session = anyParked and data and laneOf(data)
+    local session = anyParked and data and laneOf(name, data)
     if not name and not data then
       -- Somebody removed the job while its id stood in the queue; activating it has made a stub.
       redis.call('LREM', KEYS[2], 1, id)
@@ -224,6 +227,11 @@ export function createSource({ redis, fence, layout, clock }: SourceDeps): Sourc
       return rows.map(parkedOf)
     },
   }
+}
+
+/** A Lua table with these names as keys. */
+function luaSet(names: readonly string[]): string {
+  return `{${names.map(name => `['${name}'] = true`).join(', ')}}`
 }
 
 type Row = [sessionId: string, jobs: number, controls: number]

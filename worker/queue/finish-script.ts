@@ -1,18 +1,28 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import { RECEIPT_TTL_SECONDS } from '../../shared/receipt.ts'
+import { STORE } from '../outbox/scripts.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Layout } from './layout.ts'
 import { MOVE_TO_FINISHED, NO_LOCK } from './scripts.ts'
-import type { Ended } from './finish.ts'
+import type { Ended, OutcomeOf } from './finish.ts'
 
 // A receipt is written whatever BullMQ's script answers: it answers an error to a command that is sent again after a
-// broken connection, and then the receipt is written again as it was.
-const FINISH = fencedScript(`${MOVE_TO_FINISHED}
+// broken connection, and then the receipt is written again as it was. The event that tells of the job is stored only
+// with the move itself, so once, and with all of it or not at all. For a session that has no view (it is deleted, or
+// never was) the outbox is marked as that of a deleted one, and goes when the event is delivered.
+const FINISH = fencedScript(`${MOVE_TO_FINISHED}${STORE}
 local prefix, now, receipts, indexes, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local cursors, outboxes, views = ARGV[6], ARGV[7], ARGV[8]
 local packed = {}
-local function finish(id, session, indexed, name, state, value, options, attempts, code, message)
+local function tell(session, eventId, body, moved)
+  local cursor = cursors .. session
+  if not moved then return tonumber(redis.call('HGET', cursor, 'seq') or '0') end
+  if redis.call('EXISTS', views .. session) == 0 then redis.call('HSET', cursor, 'deleted', '1') end
+  return store(cursor, outboxes .. session, KEYS[14], session, eventId, now, body)
+end
+local function finish(id, session, indexed, name, state, value, options, attempts, code, message, eventId, body)
   packed[options] = packed[options] or cmsgpack.pack(cjson.decode(options))
   local completed = state == 'completed'
   local bullmqKeys = {unpack(KEYS, 1, 10)}
@@ -21,7 +31,7 @@ local function finish(id, session, indexed, name, state, value, options, attempt
   bullmqKeys[13] = prefix .. 'metrics:' .. state
   bullmqKeys[14] = KEYS[11]
   local property = completed and 'returnvalue' or 'failedReason'
-  moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, packed[options], ''})
+  local moved = moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, packed[options], ''}) == 0
   local receipt = receipts .. id
   redis.call('DEL', receipt)
   redis.call('HSET', receipt, 'sessionId', session, 'name', name, 'state', state, 'attempts', attempts,
@@ -33,27 +43,33 @@ local function finish(id, session, indexed, name, state, value, options, attempt
     redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
     redis.call('EXPIRE', index, ttl)
   end
+  return eventId == '' and 0 or tell(session, eventId, body, moved)
 end
-for i = 6, #ARGV, 10 do finish(unpack(ARGV, i, i + 9)) end
-return 1
+local seqs = {}
+for i = 9, #ARGV, 12 do seqs[#seqs + 1] = finish(unpack(ARGV, i, i + 11)) end
+return seqs
 `)
 
-/** Ends jobs in one command, in their order. Throws `FencedError`, or an error after which some may have ended. */
+/**
+ * Ends jobs in one command, in their order, and stores the event of each that has one. Answers the newest seq of each
+ * job's session, 0 where there is no event. Throws `FencedError`, or an error after which some may have ended.
+ */
 export async function finishAll(
-  redis: Redis,
-  fence: Fence,
-  layout: Layout,
+  { redis, fence, layout }: { redis: Redis; fence: Fence; layout: Layout },
   now: number,
   ended: readonly Ended[],
-): Promise<void> {
+  outcomes: readonly ReturnType<OutcomeOf>[],
+): Promise<number[]> {
   const { wait, active, prioritized, events, stalled, limiter, delayed, paused, meta, priorities, marker } = layout
   const common = [wait, active, prioritized, events, stalled, limiter, delayed, paused, meta, priorities]
-  const scriptKeys = [...common, marker, layout.completed, layout.failed]
-  const head = [layout.prefix, now, keys.receipt(layout.queue, ''), keys.receipts(''), RECEIPT_TTL_SECONDS]
-  await FINISH.run(redis, fence, scriptKeys, [...head, ...ended.flatMap(argumentsOf)])
+  const scriptKeys = [...common, marker, layout.completed, layout.failed, keys.undelivered(fence.partition)]
+  const receipts = [keys.receipt(layout.queue, ''), keys.receipts(''), RECEIPT_TTL_SECONDS]
+  const head = [layout.prefix, now, ...receipts, keys.cursor(''), keys.outbox(''), keys.session('')]
+  const args = ended.flatMap((each, i) => argumentsOf(each, outcomes[i]))
+  return (await FINISH.run(redis, fence, scriptKeys, [...head, ...args])) as number[]
 }
 
-function argumentsOf({ ref, ending }: Ended): (string | number)[] {
+function argumentsOf({ ref, ending }: Ended, event: ReturnType<OutcomeOf>): (string | number)[] {
   const { attempts, removeOnComplete, removeOnFail } = ref.options
   const failed = ending.state === 'failed'
   // A deleted session leaves no key that names it, so the receipt of its deletion is listed nowhere and just expires.
@@ -70,5 +86,7 @@ function argumentsOf({ ref, ending }: Ended): (string | number)[] {
     ref.attemptsMade + 1,
     failed ? ending.code : '',
     failed ? ending.message : '',
+    event?.id ?? '',
+    event?.body ?? '',
   ]
 }

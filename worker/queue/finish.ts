@@ -18,6 +18,16 @@ export interface Ended {
   ending: Ending
 }
 
+/** Makes the event that tells of an ended job, if any: its webhook-id and the text to send. `now` is Unix ms. */
+export type OutcomeOf = (ended: Ended, now: number) => { id: string; body: string } | undefined
+
+/** Events of ended jobs. They go to their sessions' outboxes in the command that ends the jobs. */
+export interface Outcomes {
+  of: OutcomeOf
+  /** Told of the newest seq of a session to whose outbox an event was added. */
+  stored(sessionId: string, seq: number): void
+}
+
 /** Ends held jobs in Redis. */
 export interface Finisher {
   /**
@@ -43,10 +53,12 @@ export interface FinisherDeps {
   fence: Fence
   layout: Layout
   clock: Clock
+  /** Absent: no events tell of jobs. */
+  outcomes?: Outcomes | undefined
 }
 
 /** See {@link Finisher}. While a command is on its way, jobs that end go together in the next. */
-export function createFinisher({ redis, fence, layout, clock }: FinisherDeps): Finisher {
+export function createFinisher({ redis, fence, layout, clock, outcomes }: FinisherDeps): Finisher {
   const waiting: (Ended & PromiseWithResolvers<void>)[] = []
   let busy = false
 
@@ -59,8 +71,14 @@ export function createFinisher({ redis, fence, layout, clock }: FinisherDeps): F
 
   async function send(batch: readonly (Ended & PromiseWithResolvers<void>)[]) {
     try {
-      await finishAll(redis, fence, layout, clock.now(), batch)
-      batch.forEach(ended => ended.resolve())
+      const now = clock.now()
+      const events = batch.map(ended => outcomes?.of(ended, now))
+      const seqs = await finishAll({ redis, fence, layout }, now, batch, events)
+      batch.forEach((ended, i) => {
+        const { sessionId } = ended.ref
+        if (events[i] !== undefined && sessionId !== undefined) outcomes?.stored(sessionId, seqs[i] ?? 0)
+        ended.resolve()
+      })
     } catch (error) {
       if (batch.length === 1 || error instanceof FencedError) {
         batch.forEach(ended => ended.reject(error))

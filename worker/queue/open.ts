@@ -6,9 +6,10 @@ import type { Core, Fence, Sessions } from '../types.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { createDoorbell } from './doorbell.ts'
 import { createSource } from './fetch.ts'
-import { createFinisher } from './finish.ts'
+import { createFinisher, type Outcomes } from './finish.ts'
 import { createForward } from './forward.ts'
 import { layoutOf } from './layout.ts'
+import { createRunOperation, type Operate } from './operate.ts'
 import { createPark } from './park.ts'
 import { createScheduleNext } from './schedule.ts'
 
@@ -21,6 +22,9 @@ export interface JobsDeps {
   /** A connection for taking jobs and one for blocking, both of patience `fail` and used by nothing else. */
   taking: Redis
   blocking: Redis
+  operate: Operate
+  /** Absent: no events tell of jobs. */
+  outcomes?: Outcomes | undefined
   watch?: JobWatch
   pause?: LanesDeps['pause']
 }
@@ -55,7 +59,7 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   }
   fence.signal.addEventListener('abort', onLost, { once: true })
 
-  const finisher = createFinisher({ redis: core.redis, fence, layout, clock })
+  const finisher = createFinisher({ redis: core.redis, fence, layout, clock, outcomes: deps.outcomes })
   const perform = createPerform({
     sessions,
     finisher,
@@ -81,6 +85,7 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
     park: createPark(taking, fence, layout),
     forward: createForward(taking, fence, layout),
     scheduleNext: createScheduleNext(core.redis, layout, log),
+    runOperation: createRunOperation(deps.operate, finisher, log),
   })
   let running: Promise<void> = Promise.resolve()
 

@@ -1,5 +1,6 @@
 import { checkJob } from '../../shared/contract.ts'
 import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
+import { checkOperation, isOperationName, type Operation } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
 import type { Job } from '../types.ts'
 import { readOptions, type JobOptions } from './options.ts'
@@ -30,6 +31,8 @@ export interface Held extends JobRef {
 /** What a raw job turned out to be. */
 export type Reading =
   | { kind: 'job'; held: Held }
+  /** Not of the contract, and done without its session's lane. */
+  | { kind: 'operation'; ref: JobRef; operation: Operation }
   /** It does not keep to the contract; `message` says where. */
   | { kind: 'garbage'; ref: JobRef; message: string }
   /** Its session lives in another partition. */
@@ -58,7 +61,7 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
     if (home !== partition) return { kind: 'misplaced', id, partition: home }
     ref.sessionId = named
   }
-  const check = checkJob(name, data)
+  const check = isOperationName(name) ? checkOperation(name, data) : checkJob(name, data)
   if (!check.ok) {
     const reasons = check.errors.slice(0, MOST_REASONS).map(({ path, message }) => `${path} ${message}`)
     return { kind: 'garbage', ref, message: reasons.join('; ').slice(0, LONGEST_MESSAGE) }
@@ -66,6 +69,7 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
   // A failed child of a BullMQ flow leaves this word to its parent.
   const deferred = fields.get('defa')
   if (deferred !== undefined) return { kind: 'garbage', ref, message: deferred.slice(0, LONGEST_MESSAGE) }
+  if ('operation' in check) return { kind: 'operation', ref, operation: check.operation }
   const { sessionId } = check.job.data
   const job: Job = { ...check.job, id, queue, createdAt: count(fields.get('timestamp')), attempt: attemptsMade + 1 }
   const held: Held = { ...ref, sessionId, job, bytes: text?.length ?? 0, crashes: count(fields.get('stc')) }

@@ -7,7 +7,7 @@ import { queueOf } from '../../shared/partition.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { connectRedis } from '../redis/connection.ts'
 import { JobFailure, type Fence, type Job, type Sessions } from '../types.ts'
-import { openJobs } from './open.ts'
+import { openJobs, type JobsDeps } from './open.ts'
 
 /** Sessions without WhatsApp, for tests of what lies before them. */
 export interface FakeSessions extends Sessions {
@@ -75,9 +75,12 @@ export interface Bench {
   redis: Redis
   queue(partition?: number): Queue
   /** Owns a partition with a new epoch, as a takeover does: the owner before it is fenced out. */
-  own(sessions: Sessions, options?: { partition?: number; partitions?: number }): Promise<BenchOwner>
+  own(sessions: Sessions, options?: OwnOptions): Promise<BenchOwner>
   close(): Promise<void>
 }
+
+/** How an owner differs from the default; `operate` completes every operation with nothing. */
+export type OwnOptions = { partition?: number; partitions?: number } & Partial<Pick<JobsDeps, 'operate' | 'outcomes'>>
 
 /** See {@link Bench}. */
 export interface BenchOwner {
@@ -104,7 +107,7 @@ export function createBench(server: { url: string }): Bench {
       queues.set(partition, queue)
       return queue
     },
-    async own(sessions, { partition = 0, partitions = 1 } = {}) {
+    async own(sessions, { partition = 0, partitions = 1, operate = async () => ({}), outcomes } = {}) {
       const epoch = await redis.incr(keys.epoch(partition))
       const lost = new AbortController()
       const token = `tester:${epoch}`
@@ -112,7 +115,8 @@ export function createBench(server: { url: string }): Bench {
       const fence: Fence = { partition, epoch, token, signal: lost.signal, valid: () => !lost.signal.aborted }
       const connections = (['wait', 'fail', 'fail'] as const).map(patience => connectRedis(server.url, patience, log))
       const [general, taking, blocking] = connections as [Redis, Redis, Redis]
-      const jobs = openJobs({ core: { redis: general, log, clock }, fence, partitions, sessions, taking, blocking })
+      const core = { redis: general, log, clock }
+      const jobs = openJobs({ core, fence, partitions, sessions, taking, blocking, operate, outcomes })
       void jobs.run()
       const kill = () => {
         connections.forEach(connection => connection.disconnect())
