@@ -135,7 +135,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     if (missing.length === 0) return known.map(value => value ?? null)
 
     const before = writes
-    const answers = await redis.hmgetBuffer(hash, ...missing.map(fieldOf))
+    const answers = await persist(async () => redis.hmgetBuffer(hash, ...missing.map(fieldOf)), fence, log)
     const found = new Map<string, Known>()
     for (const [i, place] of missing.entries()) {
       const envelope = answers[i]

@@ -21,6 +21,7 @@ import { readDisconnect, type Disconnect } from './disconnect.ts'
 import type { SocketCaches } from './expiring-cache.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { silenceConsole } from './silence.ts'
+import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
 
 /** How sockets of this process reach WhatsApp. */
@@ -116,13 +117,15 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   // An attempt at linking leaves its phone number in the creds, with which the next would log in and be refused.
   const creds = options.creds ?? initAuthCreds()
   let quiet = false
+  let unstored = false
   let saving: Promise<void> = Promise.resolve()
+  const keys = storeOrEnd(credentials, onUnstored)
 
   const sock = makeWASocket({
     ...configOf(settings, options),
-    auth: { creds, keys: credentials },
+    auth: { creds, keys },
     logger: baileysLog(log),
-    makeSignalRepository: writeAhead({ store: credentials, onUnstored }),
+    makeSignalRepository: writeAhead(keys),
   })
   const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
     if (!quiet) listener.lost()
@@ -138,6 +141,8 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   })
 
   function onUnstored(error: unknown): void {
+    if (unstored) return
+    unstored = true
     log.warn(
       { error: error instanceof Error ? error.name : 'unknown' },
       'a socket ends because its keys cannot be stored',

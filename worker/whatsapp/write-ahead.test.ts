@@ -17,6 +17,7 @@ import { openCredentials } from '../credentials/store.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
 import { silenceConsole } from './silence.ts'
+import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
 
 const sessionId = 'user-123'
@@ -60,7 +61,7 @@ function alice(creds: AuthenticationCreds, make = aheadOf) {
 }
 
 function aheadOf(store: SignalKeyStore) {
-  return writeAhead({ store, onUnstored: () => undefined })
+  return writeAhead(store)
 }
 
 function bob() {
@@ -200,14 +201,14 @@ describe('Signal state written ahead', () => {
     await expect(crossing(() => bare)).rejects.toThrow('No matching sessions')
   })
 
-  it('gives out no ciphertext and says so when the record cannot be stored', async () => {
+  it('gives out no ciphertext, and has ended the socket, when the record cannot be stored', async () => {
     const creds = initAuthCreds()
     const friend = bob()
-    const onUnstored = vi.fn<(error: unknown) => void>()
-    const self = alice(creds, store => writeAhead({ store, onUnstored }))
+    const end = vi.fn<(error: unknown) => void>()
+    const self = alice(creds, store => writeAhead(storeOrEnd(store, end)))
     await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
     await redis.set(keys.lease(0), 'other:2')
     await expect(self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') })).rejects.toThrow(/lease/)
-    expect(onUnstored).toHaveBeenCalledTimes(1)
+    expect(end).toHaveBeenCalledTimes(1)
   })
 })

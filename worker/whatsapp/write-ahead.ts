@@ -7,17 +7,6 @@ import {
 } from '@whiskeysockets/baileys'
 import { trimOwnSenderKey } from './sender-key.ts'
 
-/** What {@link writeAhead} needs. */
-export interface WriteAheadDeps {
-  /** The durable store below Baileys' transactions. Its `set` resolves when the values are safe. */
-  store: SignalKeyStore
-  /**
-   * Called when a record could not be stored. The socket must send nothing more: Baileys would leave out the one
-   * recipient whose encryption failed and send the message to the others.
-   */
-  onUnstored: (error: unknown) => void
-}
-
 /** Records that advance with every message. */
 const RECORDS = ['session', 'sender-key', 'identity-key'] as const satisfies (keyof SignalDataTypeMap)[]
 const IS_RECORD = new Set<string>(RECORDS)
@@ -29,23 +18,19 @@ const IS_RECORD = new Set<string>(RECORDS)
  * and commits after that. A crash in between uses the same message counter, and so the same message key, again; and a
  * transaction that decrypts from a contact while another encrypts for it sets the records back even without a crash,
  * since each commits what it read at its start. Here these records pass the transactions by: libsignal's own queue
- * makes each read-change-write of one address exclusive, and an encryption resolves when its record is stored.
- * What Baileys commits later no longer holds them. Decryption gains the same: a record that went forward never goes
- * back, whatever happens to the rest of its transaction.
+ * makes each read-change-write of one address exclusive, and an encryption resolves when its record is stored. What
+ * Baileys commits later no longer holds these records. Decryption gains the same: a record that went forward never goes
+ * back, whatever happens to the rest of its transaction. `store` is the durable store below the transactions.
  */
-export function writeAhead({ store, onUnstored }: WriteAheadDeps): SocketConfig['makeSignalRepository'] {
+export function writeAhead(store: SignalKeyStore): SocketConfig['makeSignalRepository'] {
   return (auth, logger, pnToLid) => {
     // In place: Baileys reads and deletes sessions through this same object, past the repository.
-    Object.assign(auth.keys, passBy(store, auth.keys, onUnstored))
+    Object.assign(auth.keys, passBy(store, auth.keys))
     return DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
   }
 }
 
-function passBy(
-  store: SignalKeyStore,
-  transactional: SignalKeyStore,
-  onUnstored: (error: unknown) => void,
-): Pick<SignalKeyStore, 'get' | 'set'> {
+function passBy(store: SignalKeyStore, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
   const get = transactional.get.bind(transactional)
   const set = transactional.set.bind(transactional)
 
@@ -66,11 +51,6 @@ function passBy(
   async function storeRecords(records: SignalDataSet): Promise<void> {
     const { 'sender-key': senderKeys } = records
     const trimmed = Object.entries(senderKeys ?? {}).map(([id, record]) => [id, record && trimOwnSenderKey(record)])
-    try {
-      await store.set(senderKeys === undefined ? records : { ...records, 'sender-key': Object.fromEntries(trimmed) })
-    } catch (error) {
-      onUnstored(error)
-      throw error
-    }
+    await store.set(senderKeys === undefined ? records : { ...records, 'sender-key': Object.fromEntries(trimmed) })
   }
 }
