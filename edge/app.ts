@@ -7,15 +7,19 @@ import { standardHeaders } from './http/standardHeaders.ts'
 import { sendProblemPage, wantsPage } from './page/ProblemPage.tsx'
 import { requireSignIn, sameSite } from './page/guards.ts'
 import { pageRoutes } from './page/routes.tsx'
+import { getEvents } from './routes/getEvents.ts'
 import { getHealth } from './routes/getHealth.ts'
 import { getJob } from './routes/getJob.ts'
 import { getSession } from './routes/getSession.ts'
 import { getSessionQr } from './routes/getSessionQr.ts'
 import { postJobs } from './routes/postJobs.ts'
+import { postRedrive, postReplay } from './routes/postOperation.ts'
 import type { Services } from './services.ts'
 
-/** Every endpoint. A new one is one file and one entry here. */
-export const routes: readonly Route[] = [postJobs, getJob, getSession, getSessionQr, getHealth, ...pageRoutes]
+const apiRoutes = [postJobs, getJob, getSession, getSessionQr, getEvents, postReplay, postRedrive, getHealth]
+
+/** Every endpoint. A new one is one file and one entry in a list. */
+export const routes: readonly Route[] = [...apiRoutes, ...pageRoutes]
 
 /** The application without its routes: ids, headers, and errors as problems. Alone, it answers 404 to everything. */
 export function createShell(): App {

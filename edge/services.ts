@@ -1,3 +1,4 @@
+import { createEvents, type Events } from './events/find.ts'
 import { importKeys, type ApiKeys } from './http/apiKeys.ts'
 import { logLine, type Log } from './http/errors.ts'
 import { createJobs, type Jobs } from './jobs/find.ts'
@@ -19,6 +20,7 @@ export interface Services {
   producer: Producer
   jobs: Jobs
   sessions: Sessions
+  events: Events
   partitions: number
   log: Log
   /** Unix ms. */
@@ -42,6 +44,7 @@ export async function createServices(settings: Settings): Promise<Services> {
     producer: createProducer({ redis, partitions, now }),
     jobs: createJobs({ redis, partitions }),
     sessions: createSessions({ redis, partitions }),
+    events: createEvents({ redis }),
     partitions,
     log: logLine,
     now,

@@ -1,5 +1,6 @@
 import { JOB_OPTIONS, type JobName } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
+import type { OperationName } from '../../shared/operations.ts'
 import { partitionOf, queueOf } from '../../shared/partition.ts'
 import { prepareScript, type RedisClient, type Reply, type Script } from '../redis/client.ts'
 import { ADD_JOBS, QUEUE_VERSION } from './script.ts'
@@ -9,7 +10,7 @@ export const IDEMPOTENCY_TTL_SECONDS = 24 * 60 * 60
 
 /** A checked job on its way to its queue. `data` is what was posted, unchanged; `sessionId` is in it. */
 export interface NewJob {
-  name: JobName
+  name: JobName | OperationName
   sessionId: string
   data: unknown
   /** In ms. */

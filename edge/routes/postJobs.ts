@@ -38,7 +38,8 @@ export function idsOf(added: Added, partitions: number): string[] {
   return added.ids
 }
 
-function toAnswer({ name, sessionId }: NewJob, id: string, origin: string) {
+/** What a post is answered of each job. */
+export function toAnswer({ name, sessionId }: NewJob, id: string, origin: string) {
   return { id, name, sessionId, statusUrl: `${origin}/v1/sessions/${sessionId}/jobs/${id}` }
 }
 

@@ -5,17 +5,13 @@ import type { Deliverer } from './deliverer.ts'
 /** The operations on the events of one owned partition. */
 export function createOperate(deliverer: Pick<Deliverer, 'replay' | 'redrive'>): Operate {
   return async ({ name, data }) => {
-    switch (name) {
-      case 'REPLAY_EVENTS': {
-        const replayed = await deliverer.replay(data.sessionId, data.fromSeq)
-        if (replayed === undefined) throw new JobFailure('SESSION_NOT_FOUND', 'the session has no events')
-        return { replayed }
-      }
-      case 'REDRIVE_EVENT': {
-        const seq = await deliverer.redrive(data.sessionId, data.seq)
-        if (seq === undefined) throw new JobFailure('EVENT_NOT_PARKED', `event ${data.seq} is not parked`)
-        return { seq }
-      }
+    if (name === 'REPLAY_EVENTS') {
+      const replayed = await deliverer.replay(data.sessionId, data.fromSeq)
+      if (replayed === undefined) throw new JobFailure('SESSION_NOT_FOUND', 'the session has no events')
+      return { replayed }
     }
+    const seq = await deliverer.redrive(data.sessionId, data.seq)
+    if (seq === undefined) throw new JobFailure('EVENT_NOT_PARKED', `event ${data.seq} is not parked`)
+    return { seq }
   }
 }
