@@ -7,6 +7,7 @@ import type { SimulatorClient } from '../../dev/simulator/client.ts'
 import { until } from '../../dev/stack/until.ts'
 import type { World } from '../../e2e/faults/world.ts'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
+import { QUEUE } from '../../shared/partition.ts'
 import { cpuMs } from './usage.ts'
 
 /** Texts that every session of a client sends to each of `to`. */
@@ -63,7 +64,8 @@ export async function startBare(world: World, sessions: number): Promise<Client>
 /** Our worker, given its jobs by BullMQ itself. */
 export function ourClient(world: World, sessions: readonly { sessionId: string; phone: string }[]): Client {
   const { stack, simulator, redis } = world
-  const queue = new Queue('whatsapp-jobs', { connection: redis.duplicate() })
+  const connection = redis.duplicate()
+  const queue = new Queue(QUEUE, { connection })
   const [worker] = stack.workers
   if (worker === undefined) throw new Error('the world has no worker')
   return {
@@ -77,7 +79,10 @@ export function ourClient(world: World, sessions: readonly { sessionId: string; 
         ).flat()
         await queue.addBulk(jobs.map(data => ({ name: 'SEND_TEXT', data, opts: JOB_OPTIONS })))
       }),
-    close: () => queue.close(),
+    async close() {
+      await queue.close()
+      connection.disconnect()
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { monitorRedis } from '../../e2e/faults/monitor.ts'
 
 /** Redis commands in a stretch of time. */
 export interface CommandCount {
@@ -8,13 +8,11 @@ export interface CommandCount {
   inScripts: number
 }
 
-/** Counts what Redis executes, by MONITOR. */
+/** Counts what Redis executes. */
 export async function countCommands(redisUrl: string): Promise<{ take(): CommandCount; close(): void }> {
-  const redis = new Redis(redisUrl)
-  const monitor = await redis.monitor()
   let count: CommandCount = { topLevel: 0, inScripts: 0 }
-  monitor.on('monitor', (_time: string, _args: string[], source: string) => {
-    if (source === 'lua') count.inScripts++
+  const close = await monitorRedis(redisUrl, ({ inScript }) => {
+    if (inScript) count.inScripts++
     else count.topLevel++
   })
   return {
@@ -23,9 +21,6 @@ export async function countCommands(redisUrl: string): Promise<{ take(): Command
       count = { topLevel: 0, inScripts: 0 }
       return taken
     },
-    close() {
-      monitor.disconnect()
-      redis.disconnect()
-    },
+    close,
   }
 }

@@ -7,8 +7,11 @@ import {
 } from '@whiskeysockets/baileys'
 import { trimOwnSenderKey } from './sender-key.ts'
 
-/** Records that advance with every message. */
-const RECORDS = ['session', 'sender-key', 'identity-key'] as const satisfies (keyof SignalDataTypeMap)[]
+/**
+ * Records that advance with every message; and privacy tokens, which Baileys sets after the transaction that they would
+ * go to has ended, so that they would be lost, and asked for again with every message.
+ */
+const RECORDS = ['session', 'sender-key', 'identity-key', 'tctoken'] as const satisfies (keyof SignalDataTypeMap)[]
 const IS_RECORD = new Set<string>(RECORDS)
 
 /**
