@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { webhookEvent, type WebhookEvent } from '../../shared/events.ts'
+import { outboxEvent, type OutboxEvent } from '../../shared/events.ts'
 import { SignatureError, verify, type HeaderSource, type SigningKey } from '../../shared/signature.ts'
 
 /** One POST that arrived, whatever was made of it. */
@@ -17,7 +17,7 @@ export interface Arrival {
   /** `kurir-attempt`: 1 for the first. */
   attempt?: number
   /** The event, once the signature is right. */
-  event?: WebhookEvent
+  event?: OutboxEvent
   /** Why it was refused (a {@link SignatureError} code), or what is wrong with its body. */
   problem?: string
 }
@@ -42,7 +42,7 @@ export async function examine(
 
 function readEvent(body: Uint8Array): Pick<Arrival, 'event' | 'problem'> {
   try {
-    const checked = webhookEvent.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)))
+    const checked = outboxEvent.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)))
     return checked.success ? { event: checked.data } : { problem: `not an event: ${z.prettifyError(checked.error)}` }
   } catch {
     return { problem: 'not an event: the body is not JSON' }

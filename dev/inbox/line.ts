@@ -1,4 +1,4 @@
-import type { WebhookEvent } from '../../shared/events.ts'
+import type { OutboxEvent } from '../../shared/events.ts'
 import type { Arrival } from './arrival.ts'
 
 const PREVIEW_LENGTH = 60
@@ -11,12 +11,17 @@ export function describe({ event, problem, seq, attempt, answered }: Arrival): s
   return `${plain(event.sessionId)} #${seq ?? '?'} ${event.event} ${summary(event)}${retry}${refused}`
 }
 
-function summary(event: WebhookEvent): string {
+function summary(event: OutboxEvent): string {
   if (event.event === 'connection.update') {
     const { connection, qr, pairingCode, lastDisconnect } = event.data
     const why = lastDisconnect === undefined ? '' : ` ${preview(JSON.stringify(lastDisconnect))}`
     const code = typeof pairingCode === 'string' ? `, code to enter on the phone: ${plain(pairingCode)}` : ''
     return `${connection}${qr === undefined ? '' : ', QR to scan'}${code}${why}`
+  }
+  if (event.event === 'job.completed') return `${plain(event.data.name)} ${plain(event.data.jobId)}`
+  if (event.event === 'job.failed') {
+    const { name, jobId, error } = event.data
+    return plain(`${name} ${jobId}: ${error.code} ${preview(error.message)}`)
   }
   return event.data.messages
     .map(({ key, message, pushName }) => `${pushName ?? key.remoteJid}: ${preview(textOf(message))}`)

@@ -46,6 +46,21 @@ it('refuses what is not signed with its secret, and reads nothing of it', async 
   expect(arrivals({ all: true })).toMatchObject([{ problem: 'NO_MATCHING_SIGNATURE' }, { problem: 'MISSING_HEADER' }])
 })
 
+it('knows the events of ended jobs', async () => {
+  const { url } = await start()
+  const common = { sessionId: 'demo', timestamp: 1703839205 }
+  const data = { jobId: '7', name: 'SEND_TEXT', attempts: 1 }
+  const error = { code: 'NOT_ON_WHATSAPP', message: 'no such number' }
+  const events = [
+    { event: 'job.completed', ...common, data: { ...data, result: {} } },
+    { event: 'job.failed', ...common, data: { ...data, error } },
+  ]
+  for (const [i, event] of events.entries()) await deliver(url, JSON.stringify(event), { id: `msg_${i}` })
+  const text = await (await fetch(url)).text()
+  expect(text).toContain('demo #1 job.completed SEND_TEXT 7')
+  expect(text).toContain('job.failed SEND_TEXT 7: NOT_ON_WHATSAPP no such number')
+})
+
 it('says so when a signed body is no event of the contract', async () => {
   const { url, arrivals } = await start()
   await deliver(url, '{"event":"surprise"}')

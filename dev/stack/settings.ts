@@ -29,7 +29,15 @@ const environment = z.object({
 })
 
 /** Settings of the worker that are passed on as they are when they are given. */
-const PASSED_ON = ['LOG_LEVEL', 'ALLOW_PRIVATE_HOSTS', 'NATIVE_CURVE'] as const
+const PASSED_ON = [
+  'LOG_LEVEL',
+  'ALLOW_PRIVATE_HOSTS',
+  'NATIVE_CURVE',
+  'JOB_EVENTS',
+  'EVENT_RETENTION_HOURS',
+  'EVENT_RETENTION_COUNT',
+  'ACK_TIMEOUT_MS',
+] as const
 
 /** What `npm start` was asked for. */
 export type StartOptions = Omit<StackOptions, 'dir'> & { scan: boolean; partitions: number }
