@@ -43,6 +43,17 @@ test('gives another turn when more came than the turn knew of', async () => {
   expect(names()).toEqual(['a', 'a'])
 })
 
+test('gives another turn when an outbox that was deleted counts from 1 again', async () => {
+  rounds.ring('a', 5)
+  rounds.ring('a', 1)
+  turns[0]?.end({ kind: 'done', seq: 5 })
+  await tick()
+  expect(names()).toEqual(['a', 'a'])
+  turns[1]?.end({ kind: 'done', seq: 1 })
+  await tick()
+  expect(names()).toEqual(['a', 'a'])
+})
+
 test('gives another turn to a session that was woken meanwhile, whatever came of it', async () => {
   for (const rest of [
     { kind: 'done', seq: 1 },

@@ -34,6 +34,8 @@ interface Line {
   seq: number
   /** Woken meanwhile: a turn that is under way may have read before the change, only another one is sure to see it. */
   again: boolean
+  /** A deleted session's outbox that comes back counts from 1 again, so that `seq` cannot tell what a turn has seen. */
+  restarted: boolean
   asked: boolean
   timer?: NodeJS.Timeout
 }
@@ -105,12 +107,13 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
     clearTimeout(line.timer)
     line.state = 'busy'
     line.again = false
+    line.restarted = false
     busy++
     const result = await turn(sessionId)
     busy--
     if (stopped !== undefined) return busy === 0 ? stopped() : undefined
     if (result.kind === 'sleep' && !line.again) rest(sessionId, line, result.until, result.asked)
-    else if (result.kind === 'done' && result.seq >= line.seq && !line.again) lines.delete(sessionId)
+    else if (result.kind === 'done' && result.seq >= line.seq && !line.again && !line.restarted) lines.delete(sessionId)
     else ready(sessionId, line)
     pump()
   }
@@ -118,7 +121,7 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
   function lineOf(sessionId: string): Line {
     const known = lines.get(sessionId)
     if (known !== undefined) return known
-    const line: Line = { state: 'asleep', seq: 0, again: false, asked: false }
+    const line: Line = { state: 'asleep', seq: 0, again: false, restarted: false, asked: false }
     lines.set(sessionId, line)
     return line
   }
@@ -127,8 +130,7 @@ export function createRounds({ clock, gate, concurrency, turn }: RoundsDeps): Ro
     ring(sessionId, seq) {
       const known = lines.has(sessionId)
       const line = lineOf(sessionId)
-      // A deleted session's outbox that comes back counts from 1 again: only another turn is sure to see what it holds.
-      if (seq <= line.seq) line.again = true
+      line.restarted ||= seq <= line.seq
       line.seq = seq
       if (known) return
       ready(sessionId, line)
