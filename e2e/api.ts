@@ -4,7 +4,8 @@ import { JOB_CODES } from '../shared/errors.ts'
 import { jobResult } from '../shared/receipt.ts'
 import { sessionView, type SessionState } from '../shared/session.ts'
 
-const accepted = z.object({ id: z.string(), name: z.string(), sessionId: z.string(), statusUrl: z.url() })
+/** What the edge answers for an accepted job. */
+export const accepted = z.object({ id: z.string(), name: z.string(), sessionId: z.string(), statusUrl: z.url() })
 const jobStatus = z.object({
   id: z.string(),
   name: z.string(),
@@ -14,7 +15,7 @@ const jobStatus = z.object({
   error: z.object({ code: z.enum(JOB_CODES), message: z.string() }).optional(),
 })
 
-/** What the edge answers for an accepted job. */
+/** See {@link accepted}. */
 export type Accepted = z.infer<typeof accepted>
 /** What the edge tells of a job. */
 export type JobStatus = z.infer<typeof jobStatus>

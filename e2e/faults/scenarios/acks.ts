@@ -17,7 +17,8 @@ const STORM_CODES = [515, 440, 503, 408, 428, 500] as const
 
 /** Loses acks, cuts sockets around a message, and disconnects with every code that is not final. */
 export async function disturbSends({ sessions: count, texts, storm }: AcksSize): Promise<Outcome> {
-  const world = await startWorld({})
+  // Each dropped ack costs this much time.
+  const world = await startWorld({ given: { worker: { ACK_TIMEOUT_MS: '2000' } } })
   try {
     const sessions = await world.link(count)
     const faults = [
