@@ -67,3 +67,15 @@ it('keeps events that a worker could not deliver for the next worker', async () 
   await until('the event', () => told().length > 0, { timeoutMs: 40_000 })
   expect(told()).toEqual(['tersimpan'])
 })
+
+it('tells nothing that the contract does not name, unless it is asked to', async () => {
+  const { api, inbox, open } = use()
+  await open('plain')
+  await api.waitForEnd(await api.post({ name: 'SEND_TEXT', data: { sessionId: 'plain', to: CONTACT, text: 'halo' } }))
+  await api.waitForEnd(await api.post({ name: 'STOP_SESSION', data: { sessionId: 'plain' } }))
+  const last = ({ event }: Arrival) =>
+    event?.sessionId === 'plain' && event.event === 'connection.update' && event.data.connection === 'close'
+  await inbox.wait('the close', last)
+  const names = inbox.arrivals().map(({ event }) => event?.event)
+  expect(names.filter(name => name !== 'messages.upsert' && name !== 'connection.update')).toEqual([])
+})
