@@ -62,6 +62,17 @@ export class JobFailure extends Error {
   }
 }
 
+/** A job's place among those of its session that run at once: they prepare side by side and write in order. */
+export interface Turn {
+  /** Resolves when every job before it has written or ended. Rejects with `retry: 'wait'` when one must run again. */
+  come(): Promise<void>
+  /** The job's message is on its way to WhatsApp: the turn passes on, while this job waits for its ack. */
+  written(): void
+}
+
+/** The turn of a job that runs alone. */
+export const ALONE: Turn = { come: async () => {}, written() {} }
+
 /** The sessions of one owned partition, as the lanes see them. */
 export interface Sessions {
   /** Brings back every session that was started. Resolves once all are known (not once they are open). */
@@ -73,8 +84,8 @@ export interface Sessions {
   ready(sessionId: string): boolean
   /** Calls back whenever `ready` may have changed for a session. */
   onChange(listener: (sessionId: string) => void): void
-  /** Runs one job to its end. Throws {@link JobFailure}. */
-  run(job: Job, signal: AbortSignal): Promise<JobResult>
+  /** Runs one job to its end. `turn` defaults to a job that runs alone. Throws {@link JobFailure}. */
+  run(job: Job, signal: AbortSignal, turn?: Turn): Promise<JobResult>
   /** Closes all sockets; sessions stay started and the next owner restores them. Resolves when no socket is left. */
   close(): Promise<void>
 }

@@ -14,7 +14,7 @@ import { jobResult, type JobResult } from '../../shared/receipt.ts'
 import { createCipher } from '../../worker/credentials/cipher.ts'
 import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
-import type { Fence, Job, Outbox } from '../../worker/types.ts'
+import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
@@ -103,7 +103,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const check = checkJob(name, { sessionId, ...data })
     if (!check.ok) throw new Error(JSON.stringify(check.errors))
     const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-    const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent }
+    const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent, turn: ALONE }
     const socketGone = new AbortController()
     client.socket.ws.on('close', () => socketGone.abort())
     const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>

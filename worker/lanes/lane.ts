@@ -1,6 +1,8 @@
 import { isControl } from '../queue/control.ts'
 import type { Refill } from '../queue/fetch.ts'
 import type { Held } from '../queue/read.ts'
+import { ALONE, type Turn } from '../types.ts'
+import { createFlights } from './flights.ts'
 
 /** What a lane needs of its surroundings. */
 export interface LaneDeps {
@@ -15,7 +17,7 @@ export interface LaneDeps {
    * Runs a job and starts to settle it. `again`: its session went away under it and it keeps its place. `settled`
    * resolves when Redis knows how it ended. Never rejects.
    */
-  perform(held: Held): Promise<'again' | { settled: Promise<void> }>
+  perform(held: Held, turn: Turn): Promise<'again' | { settled: Promise<void> }>
   /** Something may be wanted: a refill, or a return. */
   changed(): void
 }
@@ -47,7 +49,7 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 
 /**
- * See {@link Lane}. Jobs stand in three places, oldest first: here (running, then `line`), in Redis (`parked`), in the
+ * See {@link Lane}. Jobs stand in three places, oldest first: here (`flights`, then `line`), in Redis (`parked`), in the
  * queue. A job only ever goes to the end that keeps this true, so the session's order holds. START, STOP and DELETE
  * keep to it while the lane can move, and overtake (`urgent`) while it cannot.
  */
@@ -55,7 +57,7 @@ export function createLane(deps: LaneDeps): Lane {
   let line: Held[] = []
   let returning: Held[] = []
   const urgent: Held[] = []
-  let running = false
+  const flights = createFlights()
   let overtaking = false
   let unsettled = 0
   let parked = 0
@@ -72,16 +74,17 @@ export function createLane(deps: LaneDeps): Lane {
       line = [...returning, ...line]
       returning = []
     }
-    if (running || overtaking || timer || unsettled >= MOST_UNSETTLED) return
-    const next = line[0]
-    if (next === undefined) return deps.changed()
-    // A DELETE_SESSION removes the receipts of what ran before it, so they must be there.
-    if (isControl(next.name) && unsettled > 0) return
-    const wait = deps.pause(next)
-    if (wait > 0) return rest(wait)
-    line.shift()
-    void run(next)
-    if (parked > 0) deps.changed()
+    if (overtaking || timer) return
+    for (let next = line[0]; next !== undefined; next = line[0]) {
+      if (unsettled >= MOST_UNSETTLED || !flights.mayStart(next)) return
+      // A DELETE_SESSION removes the receipts of what ran before it, so they must be there.
+      if (isControl(next.name) && unsettled > 0) return
+      const wait = deps.pause(next)
+      if (wait > 0) return rest(wait)
+      line.shift()
+      void run(next)
+    }
+    deps.changed()
   }
 
   /** The lane cannot move: nothing is held in memory for it but what runs. */
@@ -98,21 +101,21 @@ export function createLane(deps: LaneDeps): Lane {
   }
 
   async function run(held: Held) {
-    running = true
-    const outcome = await deps.perform(held)
-    running = false
-    if (outcome === 'again') again(held)
-    else settle(outcome.settled)
+    const flight = flights.start(held)
+    const outcome = await deps.perform(held, flight.turn)
+    const interrupted = flight.end(outcome === 'again')
+    if (outcome !== 'again') settle(outcome.settled)
+    if (interrupted.length > 0) again(interrupted)
     move()
   }
 
-  function again(held: Held) {
+  function again(interrupted: readonly Held[]) {
     if (stopped || !deps.ready()) {
-      returning.unshift(held)
+      returning.unshift(...interrupted)
       return
     }
-    // The session says that it is ready, and yet the job could not run: not at once again, or this would be a hot loop.
-    line.unshift(held)
+    // The session says that it is ready, and yet they could not run: not at once again, or this would be a hot loop.
+    line.unshift(...interrupted)
     rest(pauseMs)
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
   }
@@ -139,7 +142,7 @@ export function createLane(deps: LaneDeps): Lane {
     if (overtaking || urgent.length === 0) return
     overtaking = true
     for (let held = urgent.shift(); held !== undefined; held = urgent.shift()) {
-      const outcome = await deps.perform(held)
+      const outcome = await deps.perform(held, ALONE)
       if (outcome !== 'again') await outcome.settled
       else if (stopped) returning.unshift(held)
       else {
@@ -192,16 +195,23 @@ export function createLane(deps: LaneDeps): Lane {
     },
     stop() {
       stopped = true
+      flights.halt()
       withdraw()
     },
     get running() {
-      return running || overtaking || unsettled > 0
+      return !flights.landed || overtaking || unsettled > 0
     },
     get parked() {
       return parked
     },
     get empty() {
-      return !running && !overtaking && unsettled + line.length + returning.length + parked === 0 && !shipping && !timer
+      return (
+        flights.landed &&
+        !overtaking &&
+        unsettled + line.length + returning.length + parked === 0 &&
+        !shipping &&
+        !timer
+      )
     },
   }
 

@@ -64,8 +64,8 @@ export function createLanes({ sessions, perform, pause = () => 0 }: LanesDeps): 
       ready: () => sessions.ready(sessionId),
       limit: () => Math.max(LEAST_LIMIT, Math.floor((MOST_HELD - held.size) / 2)),
       pause,
-      perform: async job => {
-        const outcome = await perform(job)
+      perform: async (job, turn) => {
+        const outcome = await perform(job, turn)
         if (outcome === 'again') return outcome
         return { settled: settle(job, outcome.settled) }
       },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FencedError } from '../redis/fenced.ts'
-import { JobFailure, type Clock, type Fence, type Sessions } from '../types.ts'
+import { JobFailure, type Clock, type Fence, type Sessions, type Turn } from '../types.ts'
 import type { Ending, Finisher } from '../queue/finish.ts'
 import type { Held } from '../queue/read.ts'
 
@@ -30,7 +30,7 @@ export const MOST_CRASHES = 10
 const SETTLE_PAUSE_MS = 500
 
 /** See `LaneDeps.perform`. */
-export type Perform = (held: Held) => Promise<'again' | { settled: Promise<void> }>
+export type Perform = (held: Held, turn: Turn) => Promise<'again' | { settled: Promise<void> }>
 
 /** Makes the lanes' `perform`: runs a job, then tells Redis how it ended, for as long as the lease is ours. */
 export function createPerform(deps: PerformDeps): Perform {
@@ -48,7 +48,7 @@ export function createPerform(deps: PerformDeps): Perform {
     }
   }
 
-  return async held => {
+  return async (held, turn) => {
     const startedAt = clock.monotonic()
     const end = (ending: Ending) => ({
       settled: settle(held, async () => {
@@ -65,7 +65,7 @@ export function createPerform(deps: PerformDeps): Perform {
       return end({ state: 'failed', code: 'JOB_EXPIRED', message: 'the job was not run before its expiresAt' })
     }
     try {
-      return end({ state: 'completed', result: await sessions.run(held.job, signal) })
+      return end({ state: 'completed', result: await sessions.run(held.job, signal, turn) })
     } catch (error) {
       const failure = asFailure(error)
       const { code, message } = failure

@@ -6,7 +6,7 @@ import { keys } from '../../shared/keys.ts'
 import { queueOf } from '../../shared/partition.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { connectRedis } from '../redis/connection.ts'
-import { JobFailure, type Fence, type Job, type Sessions } from '../types.ts'
+import { ALONE, JobFailure, type Fence, type Job, type Sessions } from '../types.ts'
 import { openJobs, type JobsDeps } from './open.ts'
 
 /** Sessions without WhatsApp, for tests of what lies before them. */
@@ -44,8 +44,9 @@ export function fakeSessions(): FakeSessions {
     restore: async () => {},
     ready: sessionId => !offline.has(sessionId),
     onChange: listener => void listeners.push(listener),
-    async run(job, signal) {
+    async run(job, signal, turn = ALONE) {
       const { sessionId } = job.data
+      await turn.come()
       fake.started.push(job)
       const now = (running.get(sessionId) ?? 0) + 1
       running.set(sessionId, now)

@@ -1,7 +1,7 @@
 import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
 import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
-import type { Core, Fence, Job } from '../types.ts'
+import type { Core, Fence, Job, Turn } from '../types.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
 export interface Acks {
@@ -42,6 +42,8 @@ export interface SendContext extends SessionContext {
   sock: WASocket
   acks: Acks
   sent: SentStore
+  /** When the job may write. A handler that writes without asking runs alone. */
+  turn: Turn
 }
 
 /** What {@link Attach} leaves on a socket. */

@@ -1,5 +1,5 @@
 import type { JobResult } from '../../shared/receipt.ts'
-import { JobFailure, type Job } from '../types.ts'
+import { JobFailure, type Job, type Turn } from '../types.ts'
 import type { Connection } from './connection.ts'
 import type { Handlers, SendContext, SentStore, SessionContext, SessionJobName } from './context.ts'
 
@@ -20,10 +20,11 @@ export async function runInConnection(
   connection: Connection | undefined,
   job: Job<SessionJobName>,
   signal: AbortSignal,
+  turn: Turn,
 ): Promise<JobResult> {
   if (connection === undefined) throw waits('the session is not open')
   const { sock, acks, closed } = connection
-  const context: SendContext = { ...session, sock, acks, sent }
+  const context: SendContext = { ...session, sock, acks, sent, turn }
   // The name and the data of a job belong together; the compiler cannot see that through a lookup by name.
   const handler = handlers[job.name] as (context: SendContext, job: Job, signal: AbortSignal) => Promise<JobResult>
   try {

@@ -1,7 +1,7 @@
 import type { SessionState, SessionView } from '../../shared/session.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { openCredentials } from '../credentials/store.ts'
-import { JobFailure, type Core, type Fence, type Job, type Outbox, type Sessions } from '../types.ts'
+import { ALONE, JobFailure, type Core, type Fence, type Job, type Outbox, type Sessions, type Turn } from '../types.ts'
 import type { Cipher } from '../credentials/cipher.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { ConnectionDeps } from './connection.ts'
@@ -133,13 +133,13 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
     if (sessions.get(sessionId) === session) sessions.delete(sessionId)
   }
 
-  async function runHandler(job: Job<SessionJobName>, signal: AbortSignal): Promise<JobResult> {
+  async function runHandler(job: Job<SessionJobName>, signal: AbortSignal, turn: Turn): Promise<JobResult> {
     const { sessionId } = job.data
     const session = sessions.get(sessionId)
     const resting = session === undefined || isFinal(session.state())
     const failure = resting ? failureOf(session?.view() ?? (await records.view(sessionId))) : undefined
     if (failure !== undefined) throw new JobFailure(failure.code, failure.message)
-    return runInConnection({ handlers, sent, session: { sessionId, fence, core } }, session?.open(), job, signal)
+    return runInConnection({ handlers, sent, session: { sessionId, fence, core } }, session?.open(), job, signal, turn)
   }
 
   async function openOne(sessionId: string): Promise<void> {
@@ -186,11 +186,11 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
 
     onChange: listener => void listeners.push(listener),
 
-    async run(job, signal) {
+    async run(job, signal, turn = ALONE) {
       if (job.name === 'START_SESSION') return start(job)
       if (job.name === 'STOP_SESSION') return stop(job)
       if (job.name === 'DELETE_SESSION') return remove(job)
-      return runHandler(job, signal)
+      return runHandler(job, signal, turn)
     },
 
     async close() {

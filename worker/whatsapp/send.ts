@@ -34,6 +34,7 @@ export async function sendFor(
     const to = await findRecipient(sock, outgoing.to)
     const earlier = outgoing.costly === true ? await sent.get(sessionId, messageId) : undefined
     const message = earlier ?? (await sent.keep(fence, sessionId, messageId, await outgoing.build()))
+    await context.turn.come()
     // From here on bytes go out: a worker that froze past its lease must find out now.
     if (signal.aborted || !fence.valid()) throw socketClosed()
     const ack = acks.expect(messageId)
@@ -43,6 +44,7 @@ export async function sendFor(
         ...(outgoing.nodes && { additionalNodes: outgoing.nodes }),
         ...(isJidStatusBroadcast(to) && { statusJidList: ownJids(context) }),
       })
+      context.turn.written()
       await ack.wait()
     } finally {
       ack.drop()
