@@ -1,12 +1,26 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { findRedisServer } from './dev/redis/find.ts'
 
 const NODE_TESTS = ['shared/**/*.test.ts', 'worker/**/*.test.ts', 'dev/**/*.test.ts', 'edge/**/*.node.test.ts']
+
+/** Tests of load, and of faults that the embedded Redis does not have, such as a pause, a restart or a full memory. */
+const NEED_REDIS_SERVER = [
+  'dev/rest/gateway.test.ts',
+  'e2e/faults/faults.test.ts',
+  'worker/credentials/store.test.ts',
+  'worker/health/health.test.ts',
+  'worker/lanes/lanes.test.ts',
+  'worker/ownership/owner.test.ts',
+  'worker/queue/consumer.test.ts',
+]
+
+const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined ? NEED_REDIS_SERVER : [])]
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: NODE_TESTS, testTimeout: 20_000 } },
+      { test: { name: 'unit', include: NODE_TESTS, exclude, testTimeout: 20_000 } },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
@@ -34,6 +48,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
+          exclude,
           testTimeout: 60_000,
           hookTimeout: 90_000,
           // Each file runs a whole stack: after the quick tests, and one at a time.

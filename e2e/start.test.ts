@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { findRedisServer } from '../dev/redis/start.ts'
+import { findRedisServer } from '../dev/redis/find.ts'
 import { createSimulatorClient } from '../dev/simulator/client.ts'
 import { until } from '../dev/stack/until.ts'
 

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
-import { findRedisServer, startRedis, type RunningRedis } from './start.ts'
+import { findRedisServer } from './find.ts'
+import { startRedis, type RunningRedis } from './start.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 afterEach(async () => {

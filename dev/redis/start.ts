@@ -1,9 +1,10 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { startChild, type Child } from '../stack/child.ts'
 import { accepts, freePort } from '../stack/ports.ts'
 import { until } from '../stack/until.ts'
+import { findRedisServer } from './find.ts'
 
 const START_TIMEOUT_MS = 20_000
 
@@ -93,18 +94,4 @@ async function ready(child: Child, port: number): Promise<void> {
     async () => child.lines().some(line => /ready to accept connections|listening/i.test(line)) && accepts(port),
     { timeoutMs: START_TIMEOUT_MS, signal: ended.signal },
   )
-}
-
-/** Where redis-server is; undefined when it is not on the path (default: this process's). */
-export function findRedisServer(path = process.env['PATH'] ?? ''): string | undefined {
-  for (const folder of path.split(delimiter)) {
-    const file = join(folder, 'redis-server')
-    try {
-      accessSync(file, constants.X_OK)
-      return file
-    } catch {
-      // Not here.
-    }
-  }
-  return undefined
 }

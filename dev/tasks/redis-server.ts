@@ -1,16 +1,18 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { findRedisServer } from '../redis/find.ts'
 
 const APT_TIMEOUT_MS = 120_000
+const EMBEDDED = 'the embedded Redis serves, and tests of load and of the faults of Redis are left out'
 
 /**
  * Sees to a redis-server for the tests: installs Debian's with apt when there is none and we are root. Says what it
  * does. Without one, the embedded Redis serves.
  */
 export function ensureRedisServer(say: (line: string) => void): void {
-  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0) return
+  if (findRedisServer() !== undefined) return
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    say('no redis-server on PATH: the embedded Redis serves, which is slower')
+    say(`no redis-server on PATH: ${EMBEDDED}`)
     return
   }
   say('no redis-server on PATH: installing it with apt-get (as root)')
@@ -19,7 +21,7 @@ export function ensureRedisServer(say: (line: string) => void): void {
   if (installed && existsSync('/run/systemd/system')) {
     spawnSync('systemctl', ['disable', '--now', 'redis-server'], { stdio: 'ignore' })
   }
-  if (!installed) say('apt-get could not install redis-server: the embedded Redis serves, which is slower')
+  if (!installed) say(`apt-get could not install redis-server: ${EMBEDDED}`)
 }
 
 function apt(action: 'install' | 'update'): boolean {
