@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 
 /** Encrypts what WhatsApp would trust us by. */
 export interface Cipher {
@@ -90,12 +90,12 @@ function associated(head: Buffer, { sessionId, type, id }: Place): Buffer {
   return Buffer.concat([head.subarray(0, 1 + KEY_ID_BYTES), Buffer.from(`${sessionId}|${type}|${id}`)])
 }
 
-function importKey(base64: string): { id: Buffer; secret: Buffer } {
+function importKey(base64: string): { id: Buffer; secret: KeyObject } {
   const secret = Buffer.from(base64, 'base64')
   if (secret.length !== KEY_BYTES || secret.toString('base64') !== base64) {
     throw new CipherKeyError(`a key is ${KEY_BYTES} bytes in base64`)
   }
   // The id tells keys apart and tells nothing about the key: it is cut from a hash of its own domain.
   const id = createHash('sha256').update('kurir credentials key id').update(secret).digest().subarray(0, KEY_ID_BYTES)
-  return { id, secret }
+  return { id, secret: createSecretKey(secret) }
 }
