@@ -19,6 +19,7 @@ import { baileysLog } from './baileys-log.ts'
 import { containListeners } from './contain.ts'
 import { readDisconnect, type Disconnect } from './disconnect.ts'
 import type { SocketCaches } from './expiring-cache.ts'
+import { undoFailedAttempts } from './failed-attempts.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
@@ -106,6 +107,7 @@ const WANTED_HISTORY = new Set<unknown>([
  */
 export function createSockets(settings: SocketSettings, log: Logger): Sockets {
   silenceConsole(log)
+  undoFailedAttempts()
   if (settings.noiseRootKey !== undefined && isLoopback(settings.url)) {
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(settings.noiseRootKey)
   }

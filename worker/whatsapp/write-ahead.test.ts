@@ -16,6 +16,7 @@ import { createCipher } from '../credentials/cipher.ts'
 import { openCredentials } from '../credentials/store.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
+import { undoFailedAttempts } from './failed-attempts.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
@@ -28,6 +29,7 @@ const log = baileysLog(quiet)
 const group = '1234567890@g.us'
 const aliceJid = '6281:1@s.whatsapp.net'
 const bobJid = '6282@s.whatsapp.net'
+const bobLid = '1282@lid'
 
 let server: RunningRedis
 let redis: Redis
@@ -36,6 +38,7 @@ let restoreConsole: () => void
 
 beforeAll(async () => {
   restoreConsole = silenceConsole(quiet)
+  undoFailedAttempts()
   server = await startRedis()
   redis = new Redis(server.url)
 })
@@ -152,6 +155,44 @@ async function crossing(make?: typeof aheadOf): Promise<string[]> {
   return [await atBob(first), await atBob(second)]
 }
 
+/** Texts to Bob's number, each while a text of his is read that came from his LID. */
+async function byBothNames(): Promise<string[]> {
+  const friend = bob()
+  const { signal } = alice(initAuthCreds())
+  await signal.lidMapping.storeLIDPNMappings([{ lid: bobLid, pn: bobJid }])
+  await signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  const read: string[] = []
+  for (const body of ['zero', 'one', 'two', 'three']) {
+    const sending = signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) })
+    if (read.length > 0) {
+      const answer = await friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
+      await signal.decryptMessage({ jid: bobLid, ...answer })
+    }
+    read.push(text(await friend.signal.decryptMessage({ jid: aliceJid, ...(await sending) })))
+  }
+  return read
+}
+
+/** A text under a new session, made while the contact's last text under the session before was on its way. */
+async function afterNewSession(): Promise<string> {
+  const friend = bob()
+  const { signal } = alice(initAuthCreds())
+  const toBob = async (body: string) => {
+    const sent = await signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) })
+    return text(await friend.signal.decryptMessage({ jid: aliceJid, ...sent }))
+  }
+  const toAlice = async () => friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
+  await signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  await toBob('zero')
+  await signal.decryptMessage({ jid: bobJid, ...(await toAlice()) })
+  await toBob('one')
+  const late = await toAlice()
+  const { preKey: _, ...withoutPreKey } = friend.bundle
+  await signal.injectE2ESession({ jid: bobJid, session: withoutPreKey as typeof friend.bundle })
+  await signal.decryptMessage({ jid: bobJid, ...late })
+  return toBob('two')
+}
+
 describe('Signal state written ahead', () => {
   it('never uses a counter twice, though each worker died before its commit', async () => {
     expect(await twoTexts()).toEqual(['one', 'two'])
@@ -199,6 +240,14 @@ describe('Signal state written ahead', () => {
   it('lets no decryption that read early set a record back', async () => {
     expect(await crossing()).toEqual(['one', 'two'])
     await expect(crossing(() => bare)).rejects.toThrow('No matching sessions')
+  })
+
+  it('goes one way for a contact with two names, written to by number and read from by LID', async () => {
+    expect(await byBothNames()).toEqual(['zero', 'one', 'two', 'three'])
+  })
+
+  it('keeps a new session whole when a late text still belongs to the one before', async () => {
+    expect(await afterNewSession()).toBe('two')
   })
 
   it('gives out no ciphertext, and has ended the socket, when the record cannot be stored', async () => {
