@@ -4,7 +4,7 @@ import { addressOfDevice, deliver, whose } from './delivery.ts'
 import { encryptFor, messageId } from './envelope.ts'
 import { ControlError } from './errors.ts'
 import { childOf, node, numberOf, seconds } from './nodes.ts'
-import { bundleIn } from './iq/encrypt.ts'
+import { bundleIn, takeLinkedBundle } from './iq/encrypt.ts'
 import { lidJid, pnJid, type Account, type Device } from './world.ts'
 
 /** A message that a contact writes to a linked number. */
@@ -62,8 +62,8 @@ export function sendAgain(context: Context, device: Device, receipt: BinaryNode)
   const party = sent.sender.party
   const address = addressOfDevice(device)
   const bundle = bundleIn(childOf(receipt, 'keys'), numberOf(childOf(receipt, 'registration')) ?? device.registrationId)
-  party.forget(address)
-  if (bundle) party.start(address, bundle)
+  // The sessions before stay: the client may have written under them before it learns of the new one.
+  party.start(address, bundle ?? takeLinkedBundle(context, device))
   context.journal.log('problem', { ...whose(device), id, detail: `client asked for retry ${count}` })
   const enc = encryptFor(context, party, device, withSenderKey(context, sent.sender, sent.attrs, sent.message), {
     count,

@@ -120,6 +120,21 @@ describe('texts', () => {
     expect(retries.filter(({ detail }) => detail?.startsWith('client asked')).length).toBe(1)
   })
 
+  it('are read under the session before, too, which the client may have written under meanwhile', async () => {
+    const writer = createTestClient(simulator.waUrl)
+    const own = await linkByQr(writer, control)
+    await writer.socket.sendMessage(BUDI_JID, { text: 'first' })
+    const sessions = [...writer.store].filter(([name]) => name.startsWith('session|'))
+    for (const [name] of sessions) writer.store.delete(name)
+    await control.sendText(BUDI, own, 'under the session that was lost')
+    await textArrived(writer, 'under the session that was lost')
+    for (const [name, session] of sessions) writer.store.set(name, session)
+    await writer.socket.sendMessage(BUDI_JID, { text: 'second' })
+    const [, second] = await control.waitForReceived(2, { phone: own })
+    expect(second?.opened.map(({ role, ok }) => `${role} ${ok}`).sort()).toEqual(['contact true', 'own-phone true'])
+    await writer.end()
+  })
+
   it('are refused for numbers without WhatsApp', async () => {
     await control.numbers({ unregistered: ['628999000404'] })
     expect(await client.socket.onWhatsApp('628999000404', BUDI)).toEqual([{ jid: BUDI_JID, exists: true }])

@@ -21,7 +21,6 @@ export type Party = {
   hasSession(address: string): boolean
   /** Starts a session as initiator; throws when the bundle's signature does not verify. */
   start(address: string, bundle: Bundle): void
-  forget(address: string): void
   encrypt(address: string, plaintext: Uint8Array): { type: 'msg' | 'pkmsg'; ciphertext: Buffer }
   decrypt(address: string, type: 'msg' | 'pkmsg', ciphertext: Uint8Array): Buffer
 }
@@ -88,7 +87,6 @@ export function createParty(): Party {
       }
     },
     hasSession: address => sessions.has(address),
-    forget: address => void sessions.delete(address),
     start(address, bundle) {
       const theirs = bundle.signedPreKey
       if (!verify(bundle.identity, signalKey(theirs.public), theirs.signature)) {
