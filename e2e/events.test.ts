@@ -124,6 +124,25 @@ it('parks an event that a receiver refuses for a week, and sends it again when a
   })
 })
 
+it('tells of each job once and in order, though the worker dies meanwhile', async () => {
+  const { api, inbox, open, stack } = use()
+  await open('crashing')
+  const told = () => {
+    const ids = new Map<string, string>()
+    for (const { id, event } of inbox.arrivals({ session: 'crashing' })) {
+      if (event?.event === 'job.completed' && event.data.name === 'SEND_TEXT') ids.set(id ?? '', event.data.jobId)
+    }
+    return [...ids.values()]
+  }
+  const jobs = await api.postAll(Array.from({ length: 60 }, () => text('crashing')))
+  await until('some to have ended', () => told().length >= 10, { everyMs: 2 })
+  await stack.workers.at(-1)?.kill()
+  await stack.startWorker()
+  await Promise.all(jobs.map(job => api.waitForEnd(job, 30_000)))
+  await delivered('crashing')
+  expect(told()).toEqual(jobs.map(({ id }) => id))
+})
+
 function messages(arrivals: readonly Arrival[]): number {
   return arrivals.filter(({ event }) => event?.event === 'messages.upsert').length
 }
