@@ -188,7 +188,7 @@ async function afterNewSession(): Promise<string> {
   await toBob('one')
   const late = await toAlice()
   const { preKey: _, ...withoutPreKey } = friend.bundle
-  await signal.injectE2ESession({ jid: bobJid, session: withoutPreKey as typeof friend.bundle })
+  await signal.injectE2ESession({ jid: bobJid, session: withoutPreKey })
   await signal.decryptMessage({ jid: bobJid, ...late })
   return toBob('two')
 }
