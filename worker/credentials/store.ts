@@ -2,7 +2,7 @@ import type { AuthenticationCreds, SignalDataSet, SignalDataTypeMap } from '@whi
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
-import { persist } from '../outbox/persist.ts'
+import { persist } from '../redis/persist.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Cipher, Place } from './cipher.ts'
@@ -73,6 +73,8 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   const { redis, log, fence, cipher } = deps
   const hash = keys.credentials(sessionId)
   const cache = createReadCache(deps.cacheBytes ?? CACHE_BYTES)
+  // libsignal reads a session several times a message and changes none it was given, so one object serves them all.
+  const sessions = new WeakMap<Buffer, SignalDataTypeMap['session']>()
   let waiting: Batch | undefined
   let running: Batch | undefined
   let draining = false
@@ -147,6 +149,14 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     return fields.map((field, i) => cache.get(field) ?? known[i] ?? found.get(field) ?? null)
   }
 
+  function decode<T extends keyof SignalDataTypeMap>(type: T, bytes: Buffer): SignalDataTypeMap[T] {
+    const kept = type === 'session' ? sessions.get(bytes) : undefined
+    if (kept !== undefined) return kept as SignalDataTypeMap[T]
+    const value = decodeValue(type, bytes)
+    if (type === 'session') sessions.set(bytes, value as SignalDataTypeMap['session'])
+    return value
+  }
+
   const placeOf = (type: string, id: string): Place => ({ sessionId, type, id })
 
   return {
@@ -162,7 +172,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       const result: { [id: string]: SignalDataTypeMap[T] } = {}
       for (const [i, id] of ids.entries()) {
         const bytes = values[i]
-        if (bytes) result[id] = decodeValue(type, bytes)
+        if (bytes) result[id] = decode(type, bytes)
       }
       return result
     },
@@ -172,6 +182,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       for (const [type, values] of Object.entries(mutations)) {
         for (const [id, value] of Object.entries(values ?? {})) {
           const bytes = value === null || value === undefined ? null : encodeValue(type, value)
+          if (type === 'session' && bytes) sessions.set(bytes, value as SignalDataTypeMap['session'])
           changes.push({ place: placeOf(type, id), value: bytes })
         }
       }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
 import { writeSessionView, type SessionView } from '../../shared/session.ts'
 import type { Clock, Fence, Outbox } from '../types.ts'
-import { persist } from './persist.ts'
+import { persist } from '../redis/persist.ts'
 import { appendScript, deleteScript } from './scripts.ts'
 
 /** Most events that one script call stores; keeps the script short for everyone else on Redis. */

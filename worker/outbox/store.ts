@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import * as z from 'zod'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../types.ts'
-import { persist } from './persist.ts'
+import { persist } from '../redis/persist.ts'
 import { deferScript, loadScript, redriveScript, replayScript, settleScript, surveyScript } from './scripts.ts'
 
 /** A stored event. `id` is its webhook-id, `at` the time in ms at which it was stored, `body` the text to send. */

@@ -1,6 +1,6 @@
 import { keys } from '../../shared/keys.ts'
 import { readSessionView, type SessionView } from '../../shared/session.ts'
-import { persist } from '../outbox/persist.ts'
+import { persist } from '../redis/persist.ts'
 import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import type { Core, Fence } from '../types.ts'
 
