@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import sodium from 'sodium-native'
-import { nativeCrypto } from './secret-keys.ts'
+import { wrapBufferKeys } from './wrap-keys.ts'
 import { signXeddsa, verifyXeddsa } from './xeddsa.ts'
 
 /** What `libsignal/src/curve.js` exports (libsignal 6.0.0). Public keys carry the type byte 5 in front. */
@@ -42,13 +42,13 @@ export const nativeCurve: SignalCurve = {
 }
 
 /**
- * Replaces libsignal's curve and symmetric operations in this process. Must run before Baileys is imported: its ES modules bind
+ * Replaces libsignal's curve operations in this process, and speeds up the keys of its symmetric ones. Must run before Baileys is imported: its ES modules bind
  * libsignal's functions when they load. The format of stored keys is the same either way.
  */
 export function installNativeCurve(): void {
   const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
   Object.assign(fromBaileys('libsignal/src/curve.js') as object, nativeCurve)
-  Object.assign(fromBaileys('libsignal/src/crypto.js') as object, nativeCrypto)
+  wrapBufferKeys()
 }
 
 function publicOf(privateKey: Buffer): Buffer {

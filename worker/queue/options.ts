@@ -39,8 +39,15 @@ const jobOptions = z.object({
 /** See {@link jobOptions}. */
 export type JobOptions = z.infer<typeof jobOptions>
 
-/** Reads the `opts` field of a job. */
+let last: { text: string | undefined; options: JobOptions } | undefined
+
+/** Reads the `opts` field of a job. Most jobs have the options of the job before them, so the last ones are kept. */
 export function readOptions(text: string | undefined): JobOptions {
+  if (last === undefined || last.text !== text) last = { text, options: parseOptions(text) }
+  return last.options
+}
+
+function parseOptions(text: string | undefined): JobOptions {
   let value: unknown
   try {
     value = JSON.parse(text ?? '{}')
