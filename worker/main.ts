@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { installNativeCurve } from './curve/install.ts'
 import { createLog } from './log.ts'
+import { isOfBaileys } from './rejections.ts'
 import { readSettings, SettingsError, type Settings } from './settings.ts'
 
 /** What may pass between SIGTERM and the end, in ms; then the rest is left to the next owner, as after a crash. */
@@ -15,7 +16,10 @@ const stopping = new AbortController()
 
 // Whatever a defect leaves behind cannot be trusted: end now, the leases expire and the jobs are taken over.
 process.on('uncaughtException', error => fatal(error))
-process.on('unhandledRejection', error => fatal(error))
+process.on('unhandledRejection', error => {
+  if (!isOfBaileys(error)) fatal(error)
+  log.warn({ statusCode: error.output.statusCode }, 'baileys left a failure unhandled')
+})
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop(name))
 
 if (settings.nativeCurve) installNativeCurve()

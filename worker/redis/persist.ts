@@ -10,9 +10,9 @@ const LONGEST_PAUSE_MS = 2000
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|UNBLOCKED)\b/
 
 /**
- * Repeats a write until Redis has it. An outage of Redis must not lose an event or a key, nor let the next one overtake it,
- * so the caller waits in here for as long as the lease is ours. The write must be safe to repeat: its reply may have got
- * lost on the way. Throws `FencedError` once the lease is gone, and at once what is no outage.
+ * Repeats a write until Redis has it. An outage of Redis must not lose an event or a key, nor let the next one overtake
+ * it, so the caller waits in here for as long as the lease is ours. The write must be safe to repeat: its reply may have
+ * got lost on the way. Throws `FencedError` once the lease is gone, and at once what is no outage.
  */
 export async function persist<T>(write: () => Promise<T>, fence: Fence, log: Logger): Promise<T> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {

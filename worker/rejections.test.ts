@@ -1,0 +1,48 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { startChild } from '../dev/stack/child.ts'
+import { until } from '../dev/stack/until.ts'
+import { isOfBaileys } from './rejections.ts'
+
+const boom = createRequire(import.meta.resolve('@whiskeysockets/baileys')).resolve('@hapi/boom')
+
+/** Leaves rejections unhandled as soon as the worker listens: one of Baileys, then one of a defect. */
+const REJECTIONS = `
+import { createRequire } from 'node:module'
+const { Boom } = createRequire(${JSON.stringify(import.meta.url)})(${JSON.stringify(boom)})
+process.on('newListener', name => {
+  if (name !== 'unhandledRejection') return
+  setTimeout(() => Promise.reject(new Boom('of hunter2', { statusCode: 408, data: { jid: 'hunter2' } })))
+  setTimeout(() => Promise.reject(new TypeError('a defect')), 50)
+})`
+
+const env = {
+  // Nobody is there: the worker waits, which is all it has to do.
+  REDIS_URL: 'redis://127.0.0.1:1',
+  WEBHOOK_URL: 'http://127.0.0.1:1/',
+  WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString('base64')}`,
+  CREDENTIALS_KEY: Buffer.alloc(32, 2).toString('base64'),
+}
+
+it('of Baileys leave the worker running, and tell nothing of their data; a defect ends it', async () => {
+  const preload = `data:text/javascript;base64,${Buffer.from(REJECTIONS).toString('base64')}`
+  const main = fileURLToPath(new URL('main.ts', import.meta.url))
+  const child = await startChild({ name: 'worker', command: process.execPath, args: ['--import', preload, main], env })
+  await until('the worker to end', () => child.lines().some(line => line.includes('worker ends')))
+  const told = child.lines().flatMap(line => (line.startsWith('{') ? [JSON.parse(line) as { msg: string }] : []))
+  const [warning] = told.filter(({ msg }) => msg === 'baileys left a failure unhandled')
+  expect(warning).toMatchObject({ level: 'warn', statusCode: 408 })
+  expect(JSON.stringify(warning)).not.toContain('hunter2')
+  expect(told.at(-1)).toMatchObject({ level: 'fatal', err: { message: 'a defect' } })
+  expect(await child.exited).toEqual({ code: 1, signal: null })
+})
+
+it.each([
+  ['nothing', undefined],
+  ['an object that is no error', { isBoom: true, output: { statusCode: 1 } }],
+  ['a usual error', new Error('x')],
+  ['an error that only says that it is one', Object.assign(new Error('x'), { isBoom: true })],
+])('%s is none of Baileys', (_what, reason) => {
+  expect(isOfBaileys(reason)).toBe(false)
+})
