@@ -15,9 +15,6 @@ import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
 import { createSockets } from './whatsapp/socket.ts'
 
-/** Most bytes of media that a job's URL may lead to. */
-const MEDIA_BYTES = 100 * 1024 * 1024
-
 /** What all partitions of this process share. */
 export type Parts = Awaited<ReturnType<typeof createParts>>
 
@@ -35,7 +32,12 @@ export async function createParts(settings: Settings, log: Logger) {
   const registry = new Registry()
   const cipher = createCipher(settings.credentialsKeys)
   const outbox = createOutbox(core)
-  const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey } = settings
+  const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey, waVersion: version } = settings
+  const whatsapp = {
+    ...(url !== undefined && { url }),
+    ...(version && { version }),
+    ...(noiseRootKey && { noiseRootKey }),
+  }
 
   return {
     settings,
@@ -47,8 +49,8 @@ export async function createParts(settings: Settings, log: Logger) {
     registry,
     metrics: createMetrics({ registry, clock, endpoint: () => gate.state() }),
     attempt: createEndpoint({ url: settings.webhookUrl, secrets, dispatcher: agent, clock }),
-    handlers: createHandlers({ agent, maxBytes: MEDIA_BYTES }),
-    sockets: createSockets({ ...(url !== undefined && { url }), ...(noiseRootKey && { noiseRootKey }) }, log),
+    handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes }),
+    sockets: createSockets(whatsapp, log),
     attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs }),
     sent: createSentStore(core, cipher),
   }

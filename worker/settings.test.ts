@@ -24,7 +24,13 @@ describe('readSettings', () => {
       jobEvents: false,
       retention: { count: 1000, ageMs: 86_400_000 },
       ackTimeoutMs: 30_000,
+      mediaMaxBytes: 104_857_600,
+      waVersion: undefined,
     })
+  })
+
+  it('reads the version of WhatsApp Web', () => {
+    expect(readSettings({ ...env, WA_VERSION: '2.3000.1234567' }).waVersion).toEqual([2, 3000, 1_234_567])
   })
 
   it.each(['REDIS_URL', 'WEBHOOK_URL', 'WEBHOOK_SECRET', 'CREDENTIALS_KEY'])('names %s when it is missing', name => {
@@ -49,6 +55,10 @@ describe('readSettings', () => {
     ['EVENT_RETENTION_HOURS', '0'],
     ['EVENT_RETENTION_COUNT', '1.5'],
     ['ACK_TIMEOUT_MS', 'secret'],
+    ['WA_VERSION', '2.3000'],
+    ['WA_VERSION', '2.3000.1-secret.'],
+    ['MEDIA_MAX_BYTES', '0'],
+    ['MEDIA_MAX_BYTES', '3000000000'],
   ])('names a bad %s in one line and does not show it', (name, value) => {
     const read = () => readSettings({ ...env, [name]: value })
     expect(read).toThrow(SettingsError)

@@ -5,6 +5,9 @@ import type { Retention } from './outbox/store.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
+/** WhatsApp takes no file over 2 GiB. */
+const MOST_MEDIA_BYTES = 2 * 1024 ** 3
+
 /** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
 export class SettingsError extends Error {
   constructor(message: string) {
@@ -56,6 +59,12 @@ const environment = z.object({
     .regex(/^[0-9a-f]{64}$/i, 'must be 32 bytes in hex')
     .transform(hex => Buffer.from(hex, 'hex'))
     .optional(),
+  WA_VERSION: z
+    .string()
+    .regex(/^[1-9]\d?\.\d{1,5}\.\d{1,10}$/, 'must be three numbers, like 2.3000.1234567')
+    .transform(version)
+    .optional(),
+  MEDIA_MAX_BYTES: whole(1, MOST_MEDIA_BYTES).default(100 * 1024 * 1024),
   ALLOW_PRIVATE_HOSTS: list.default([]),
   NATIVE_CURVE: onOff.default(true),
   JOB_EVENTS: onOff.default(false),
@@ -82,6 +91,10 @@ export interface Settings {
   /** Default: WhatsApp's own. */
   waWebsocketUrl: string | undefined
   waNoiseRootKey: Uint8Array | undefined
+  /** Of WhatsApp Web, to be told to WhatsApp. Default: the one built into Baileys. */
+  waVersion: [number, number, number] | undefined
+  /** Most bytes of media that a job's URL may lead to. */
+  mediaMaxBytes: number
   allowPrivateHosts: readonly string[]
   /** Whether libsignal's curve operations are replaced by libsodium's. */
   nativeCurve: boolean
@@ -115,6 +128,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     logLevel: given.LOG_LEVEL,
     waWebsocketUrl: given.WA_WEBSOCKET_URL,
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
+    waVersion: given.WA_VERSION,
+    mediaMaxBytes: given.MEDIA_MAX_BYTES,
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     nativeCurve: given.NATIVE_CURVE,
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
@@ -122,6 +137,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     retention: { count: given.EVENT_RETENTION_COUNT, ageMs: given.EVENT_RETENTION_HOURS * HOUR_MS },
     ackTimeoutMs: given.ACK_TIMEOUT_MS,
   }
+}
+
+function version(text: string): [number, number, number] {
+  const [major = 0, minor = 0, build = 0] = text.split('.').map(Number)
+  return [major, minor, build]
 }
 
 function isKey(base64: string): boolean {

@@ -37,6 +37,8 @@ const PASSED_ON = [
   'EVENT_RETENTION_HOURS',
   'EVENT_RETENTION_COUNT',
   'ACK_TIMEOUT_MS',
+  'WA_VERSION',
+  'MEDIA_MAX_BYTES',
 ] as const
 
 /** What `npm start` was asked for. */
