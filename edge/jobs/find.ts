@@ -1,7 +1,7 @@
 import { JOB_CODES, type JobCode } from '../../shared/errors.ts'
 import { SESSION_ID } from '../../shared/jid.ts'
 import { keys } from '../../shared/keys.ts'
-import { partitionOf, QUEUE, queueOf } from '../../shared/partition.ts'
+import { forwardedId, partitionOf, QUEUE, queueOf } from '../../shared/partition.ts'
 import { jobResult, receipt, type JobResult } from '../../shared/receipt.ts'
 import { prepareScript, type RedisClient, type Reply, type Script } from '../redis/client.ts'
 import { toRecord } from '../redis/hash.ts'
@@ -38,8 +38,9 @@ export interface JobsDeps {
 }
 
 /**
- * Makes the lookup. A job is sought in its session's queue, and then in the contract's: a foreign producer knows only
- * that one, and its job is there until it is forwarded.
+ * Makes the lookup. A job is sought in its session's queue, by its own id and by the one it gets there when it comes
+ * from the contract's queue, and then in that: a foreign producer knows only that one, and its job is there until it is
+ * forwarded.
  */
 export function createJobs({ redis, partitions }: JobsDeps): Jobs {
   let script: Promise<Script> | undefined
@@ -47,15 +48,20 @@ export function createJobs({ redis, partitions }: JobsDeps): Jobs {
     async find(sessionId, jobId) {
       if (!SESSION_ID.test(sessionId) || jobId === '' || jobId.length > MAX_ID_LENGTH) return undefined
       script ??= prepareScript(FIND_JOB)
-      const queues = [...new Set([queueOf(partitionOf(sessionId, partitions)), QUEUE])]
+      const places = placesOf(queueOf(partitionOf(sessionId, partitions)), jobId)
       const reply = await redis.run(
         await script,
-        queues.map(queue => keys.receipt(queue, jobId)),
-        [sessionId, jobId, ...queues.map(queue => `bull:${queue}:`)],
+        places.map(({ queue, id }) => keys.receipt(queue, id)),
+        [sessionId, ...places.flatMap(({ queue, id }) => [`bull:${queue}:`, id])],
       )
       return readReply(reply, sessionId, jobId)
     },
   }
+}
+
+function placesOf(queue: string, id: string): { queue: string; id: string }[] {
+  const atContract = { queue: QUEUE, id }
+  return queue === QUEUE ? [atContract] : [{ queue, id }, { queue, id: forwardedId(0, id) }, atContract]
 }
 
 type Fields = (string | null)[]

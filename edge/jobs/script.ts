@@ -1,6 +1,6 @@
 /**
- * Finds a job of a session in one command. KEYS: its receipt in each queue where it may be. ARGV: 1 session id; 2 job
- * id; then the key prefix of each of those queues. A job of another session is as good as none.
+ * Finds a job of a session in one command. KEYS: its receipt at each place where it may be. ARGV: 1 session id; then for
+ * each of those places the key prefix of the queue and the id there. A job of another session is as good as none.
  * Replies `{'JOB', state, name, attempts, failedReason, returnvalue, finishedOn}` of a job that BullMQ has,
  * `{'RECEIPT', field, value, ...}` of one that ended, or nil.
  *
@@ -9,7 +9,7 @@
  * types are no jobs either: an id may be made to hit another key of the queue.
  */
 export const FIND_JOB = `
-local session, id = ARGV[1], ARGV[2]
+local session = ARGV[1]
 
 local function receiptOf(key)
   local fields = redis.pcall('HGETALL', key)
@@ -18,14 +18,14 @@ local function receiptOf(key)
   end
 end
 
-local function jobOf(prefix)
+local function jobOf(prefix, id)
   local job = redis.pcall('HMGET', prefix .. id, 'data', 'name', 'atm', 'failedReason', 'returnvalue', 'finishedOn')
   if not job[1] then return nil end
   local ok, data = pcall(cjson.decode, job[1])
   if ok and type(data) == 'table' and data.sessionId == session then return job end
 end
 
-local function stateOf(prefix)
+local function stateOf(prefix, id)
   if redis.call('ZSCORE', prefix .. 'completed', id) then return 'completed' end
   if redis.call('ZSCORE', prefix .. 'failed', id) then return 'failed' end
   if redis.call('ZSCORE', prefix .. 'delayed', id) then return 'delayed' end
@@ -33,10 +33,10 @@ local function stateOf(prefix)
   return 'waiting'
 end
 
-for queue, key in ipairs(KEYS) do
-  local prefix = ARGV[queue + 2]
-  local job = jobOf(prefix)
-  local state = job and stateOf(prefix)
+for place, key in ipairs(KEYS) do
+  local prefix, id = ARGV[2 * place], ARGV[2 * place + 1]
+  local job = jobOf(prefix, id)
+  local state = job and stateOf(prefix, id)
   local ended = not job or state == 'completed' or state == 'failed'
   local receipt = ended and receiptOf(key)
   if receipt then return {'RECEIPT', unpack(receipt)} end

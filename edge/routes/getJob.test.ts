@@ -137,6 +137,39 @@ describe('a job of a foreign producer', () => {
     expect(await response.json()).toMatchObject({ id, state: 'waiting' })
   })
 
+  it('keeps its id for whoever asks after it was forwarded, and after it ended', async () => {
+    const [sessionId, other] = [sessionIn(2, partitions), sessionIn(2, partitions)]
+    const id = `moved-${sessionId}`
+    const moved = `from-0-${id}`
+    const ask = (session: string) =>
+      send(
+        `/v1/sessions/${session}/jobs/${id}`,
+        { headers: { authorization: `Bearer ${KEY}` } },
+        { PARTITIONS: String(partitions) },
+      )
+    const queue = 'bull:whatsapp-jobs-2'
+    await command('HSET', `${queue}:${moved}`, 'name', 'SEND_TEXT', 'data', JSON.stringify(text(sessionId).data))
+    await command('LPUSH', `${queue}:active`, moved)
+    expect(await (await ask(sessionId)).json()).toMatchObject({ id, sessionId, state: 'active' })
+    expect((await ask(other)).status).toBe(404)
+
+    await command('DEL', `${queue}:${moved}`, `${queue}:active`)
+    const ended = [
+      'sessionId',
+      sessionId,
+      'name',
+      'SEND_TEXT',
+      'state',
+      'completed',
+      'attempts',
+      '1',
+      'finishedAt',
+      '1',
+    ]
+    await command('HSET', `kurir:receipt:whatsapp-jobs-2:${moved}`, ...ended)
+    expect(await (await ask(sessionId)).json()).toMatchObject({ id, state: 'completed' })
+  })
+
   it('of the same id in both queues is the one of the session', async () => {
     const [sessionId, other] = [sessionIn(2, partitions), sessionIn(2, partitions)]
     const id = `both-${sessionId}`
