@@ -25,8 +25,8 @@ export const scenarios = {
     long: async () => freezeWorker({ sessions: 20, freezeMs: 30_000, texts: 20 }),
   },
   acks: {
-    short: async () => disturbSends({ sessions: 2, texts: 3, storm: 1 }),
-    long: async () => disturbSends({ sessions: 10, texts: 20, storm: 5 }),
+    short: async () => disturbSends({ sessions: 2, texts: 3, storm: 1, codes: [515, 440] }),
+    long: async () => disturbSends({ sessions: 10, texts: 20, storm: 3, codes: [515, 440, 503, 408, 428, 500] }),
   },
   receiver: {
     short: async () => breakReceiver({ sessions: 2, texts: 3, lastsMs: 1000 }),

@@ -10,13 +10,12 @@ export interface AcksSize {
   texts: number
   /** How often each disconnect code strikes each session. */
   storm: number
+  /** Codes after which a session must come back by itself, with its credentials. */
+  codes: readonly number[]
 }
 
-/** Codes after which a session must come back by itself, with its credentials. */
-const STORM_CODES = [515, 440, 503, 408, 428, 500] as const
-
 /** Loses acks, cuts sockets around a message, and disconnects with every code that is not final. */
-export async function disturbSends({ sessions: count, texts, storm }: AcksSize): Promise<Outcome> {
+export async function disturbSends({ sessions: count, texts, storm, codes }: AcksSize): Promise<Outcome> {
   // Each dropped ack costs this much time.
   const world = await startWorld({ given: { worker: { ACK_TIMEOUT_MS: '2000' } } })
   try {
@@ -33,7 +32,7 @@ export async function disturbSends({ sessions: count, texts, storm }: AcksSize):
     }
     const { faults: idle } = await world.simulator.faults()
     const refused = await refuseSome(world, sessions)
-    for (const code of STORM_CODES) {
+    for (const code of codes) {
       for (let i = 0; i < storm; i++) {
         await world.postTexts(sessions, 1)
         const ended = await Promise.all(sessions.map(({ phone }) => world.simulator.disconnect(phone, { code })))
@@ -46,9 +45,9 @@ export async function disturbSends({ sessions: count, texts, storm }: AcksSize):
     const { figures, evidence } = verdictFigures(judgeSends(world.accepted, received, await world.journal()))
     const paired = await world.simulator.log({ kind: 'linked', limit: 100_000 })
     // One login after pairing, one for each cut and disconnect; twice that would be a loop.
-    const expected = count * (3 + storm * STORM_CODES.length)
+    const expected = count * (3 + storm * codes.length)
     return {
-      fault: 'acks dropped, error acks, sockets cut, 515/440/503/408/428/500 storms',
+      fault: `acks dropped, error acks, sockets cut, storms of ${codes.join('/')}`,
       done: `${count} sessions, ${world.accepted.length} sends, ${logins.length} logins`,
       figures: [
         ...figures,
