@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { JOB_CODES } from './errors.ts'
+import { readJson } from './json.ts'
 
 /** How long a receipt is kept after its job ended, in seconds. */
 export const RECEIPT_TTL_SECONDS = 24 * 60 * 60
@@ -37,10 +38,7 @@ export const receipt = z.object({
   name: z.string(),
   state: z.enum(['completed', 'failed']),
   attempts: z.coerce.number().int(),
-  result: z
-    .string()
-    .transform(text => jobResult.parse(JSON.parse(text)))
-    .optional(),
+  result: z.string().transform(readJson).pipe(jobResult).optional(),
   code: z.enum(JOB_CODES).optional(),
   message: z.string().optional(),
   finishedAt: z.coerce.number().int(),
@@ -48,3 +46,8 @@ export const receipt = z.object({
 
 /** See {@link receipt}. */
 export type Receipt = z.infer<typeof receipt>
+
+/** Reads a receipt from its Redis hash; undefined when it is not there or cannot be read, as if it had expired. */
+export function readReceipt(hash: Record<string, string>): Receipt | undefined {
+  return receipt.safeParse(hash).data
+}

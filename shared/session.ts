@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { readJson } from './json.ts'
 
 /** Where a session is in its life. See worker/sessions for the table of transitions. */
 export const SESSION_STATES = ['pairing', 'connecting', 'open', 'backoff', 'replaced', 'logged_out', 'stopped'] as const
@@ -34,14 +35,18 @@ export const sessionView = z.object({
 /** See {@link sessionView}. */
 export type SessionView = z.infer<typeof sessionView>
 
-/** Reads a session view from its Redis hash; undefined when there is no such session. Foreign fields are ignored. */
+/**
+ * Reads a session view from its Redis hash; undefined when there is no such session. Foreign fields are ignored, and so
+ * is a `lastDisconnect` that cannot be read.
+ */
 export function readSessionView(hash: Record<string, string> | null): SessionView | undefined {
   if (hash === null || hash['state'] === undefined) return undefined
   const { lastDisconnect: last, updatedAt, ...rest } = hash
+  const end = lastDisconnect.safeParse(readJson(last))
   const view = sessionView.safeParse({
     ...rest,
     updatedAt: Number(updatedAt ?? 0),
-    ...(last !== undefined && { lastDisconnect: JSON.parse(last) as unknown }),
+    ...(end.success && { lastDisconnect: end.data }),
   })
   return view.success ? view.data : undefined
 }

@@ -1,8 +1,9 @@
 import { JOB_CODES, type JobCode } from '../../shared/errors.ts'
 import { SESSION_ID } from '../../shared/jid.ts'
+import { readJson } from '../../shared/json.ts'
 import { keys } from '../../shared/keys.ts'
 import { forwardedId, partitionOf, QUEUE, queueOf } from '../../shared/partition.ts'
-import { jobResult, receipt, type JobResult } from '../../shared/receipt.ts'
+import { jobResult, readReceipt, type JobResult } from '../../shared/receipt.ts'
 import { prepareScript, type RedisClient, type Reply, type Script } from '../redis/client.ts'
 import { toRecord } from '../redis/hash.ts'
 import { FIND_JOB } from './script.ts'
@@ -72,8 +73,10 @@ function readReply(reply: Reply, sessionId: string, id: string): JobStatus | und
   return kind === 'RECEIPT' ? fromReceipt(fields, sessionId, id) : fromJob(fields, sessionId, id)
 }
 
-function fromReceipt(fields: Fields, sessionId: string, id: string): JobStatus {
-  const { name, state, attempts, result, code, message, finishedAt } = receipt.parse(toRecord(fields))
+function fromReceipt(fields: Fields, sessionId: string, id: string): JobStatus | undefined {
+  const read = readReceipt(toRecord(fields))
+  if (read === undefined) return undefined
+  const { name, state, attempts, result, code, message, finishedAt } = read
   return {
     id,
     name,
@@ -101,11 +104,7 @@ function fromJob([state, name, attempts, reason, value, finishedOn]: Fields, ses
 }
 
 function readResult(text: string): JobResult | undefined {
-  try {
-    return jobResult.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
+  return jobResult.safeParse(readJson(text)).data
 }
 
 /** Our worker writes `CODE: message`. Anything else was written by who knows whom, and is not repeated. */

@@ -220,6 +220,24 @@ describe('no job', () => {
     expect(answers.map(response => response.status)).toEqual([404, 404])
   })
 
+  it('is what a receipt that cannot be read is', async () => {
+    const sessionId = newSession()
+    const fields = [
+      'sessionId',
+      sessionId,
+      'name',
+      'SEND_TEXT',
+      'state',
+      'completed',
+      'attempts',
+      '1',
+      'finishedAt',
+      '1',
+    ]
+    await command('HSET', `kurir:receipt:whatsapp-jobs:broken-${sessionId}`, ...fields, 'result', '{"key":')
+    expect((await get(`/v1/sessions/${sessionId}/jobs/broken-${sessionId}`)).status).toBe(404)
+  })
+
   it('is what data that is no JSON is', async () => {
     const id = `garbage-${newSession()}`
     await command('HSET', `${QUEUE}:${id}`, 'name', 'SEND_TEXT', 'data', '{"sessionId":')
