@@ -1,9 +1,11 @@
 import type { Outcome } from './figures.ts'
 import { disturbSends } from './scenarios/acks.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
+import { killWhileReceiving } from './scenarios/inbound.ts'
 import { resetPosts } from './scenarios/posts.ts'
 import { breakReceiver } from './scenarios/receiver.ts'
 import { breakRedis } from './scenarios/redis.ts'
+import { pileUp } from './scenarios/stuck.ts'
 import { strikeWorkers } from './scenarios/workers.ts'
 
 /** Every fault in two sizes: `short` for the test suite (seconds), `long` for `npm run torture`. */
@@ -31,6 +33,14 @@ export const scenarios = {
   receiver: {
     short: async () => breakReceiver({ sessions: 2, texts: 3, lastsMs: 1000 }),
     long: async () => breakReceiver({ sessions: 10, texts: 30, lastsMs: 10_000 }),
+  },
+  inbound: {
+    short: async () => killWhileReceiving({ sessions: 2, kills: 2, texts: 10 }),
+    long: async () => killWhileReceiving({ sessions: 10, kills: 30, texts: 20 }),
+  },
+  stuck: {
+    short: async () => pileUp({ texts: 300, timed: 0 }),
+    long: async () => pileUp({ texts: 10_000, timed: 300 }),
   },
   redis: {
     short: async () => breakRedis({ sessions: 2, texts: 5, kills: 1, freezeMs: 5000 }),

@@ -90,7 +90,8 @@ async function appended(world: World, count: number): Promise<void> {
   )
 }
 
-function arrivedOf({ event, id = '', seq = 0 }: Arrival): Arrived {
+/** What the judge wants to know of a webhook. */
+export function arrivedOf({ event, id = '', seq = 0 }: Arrival): Arrived {
   const messages = event?.event === 'messages.upsert' ? event.data.messages : []
   const texts = messages.flatMap(({ message }) => textOf(message?.['conversation']))
   return { sessionId: event?.sessionId ?? '', id, seq, texts }
