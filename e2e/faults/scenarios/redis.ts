@@ -17,6 +17,9 @@ export interface RedisSize {
   freezeMs: number
 }
 
+/** How long writes are refused: less than a lease lasts. */
+const READONLY_MS = 5000
+
 /** Kills, freezes and empties Redis while texts flow; the workers are never restarted. */
 export async function breakRedis({ sessions: count, texts, kills, freezeMs }: RedisSize): Promise<Outcome> {
   const dir = await mkdtemp(join(tmpdir(), 'kurir-redis-'))
@@ -44,11 +47,18 @@ export async function breakRedis({ sessions: count, texts, kills, freezeMs }: Re
     await world.redis.script('FLUSH')
     await world.postTexts(sessions, texts)
     await world.settled(120_000)
+    // A replica of nobody: it keeps its data and refuses writes with READONLY, as an old primary does after a failover.
+    await world.postTexts(sessions, texts)
+    await world.redis.replicaof('127.0.0.1', '1')
+    await sleep(READONLY_MS)
+    await world.redis.replicaof('NO', 'ONE')
+    await world.postTexts(sessions, texts)
+    await world.settled(120_000)
     const received = await world.received()
     const { figures, evidence } = verdictFigures(judgeSends(world.accepted, received, await world.journal()))
     const restarted = world.stack.workers.filter(({ pid, child }) => !pids.includes(pid) || child.lines().some(isFatal))
     return {
-      fault: `Redis SIGKILL (appendonly always), frozen for ${freezeMs / 1000} s, SCRIPT FLUSH`,
+      fault: `Redis SIGKILL (appendonly always), frozen for ${freezeMs / 1000} s, SCRIPT FLUSH, READONLY`,
       done: `${kills} kills, ${count} sessions, ${world.accepted.length} sends`,
       figures: [...figures, zero('workers restarted', restarted.length)],
       evidence,
