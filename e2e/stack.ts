@@ -10,6 +10,7 @@ import { onceEach, qrOf } from '../dev/stack/qr.ts'
 import type { StackOptions } from '../dev/stack/options.ts'
 import { startStack, type Stack } from '../dev/stack/stack.ts'
 import { createApi, type Api } from './api.ts'
+import { curveSetting } from './curve.ts'
 
 /** Lines of output that are shown of each part when a test fails. */
 const SHOWN_LINES = 30
@@ -45,8 +46,8 @@ export async function openHarness({ scan = true, ...options }: HarnessOptions = 
     if (scan) simulator?.scan(text, phones.get(sessionId)).catch(() => {})
   })
   const stack = await startStack({
-    given: { worker: { LOG_LEVEL: 'debug' } },
     ...options,
+    given: { ...options.given, worker: { LOG_LEVEL: 'debug', ...curveSetting(), ...options.given?.worker } },
     dir,
     path: process.env['PATH'] ?? '',
     onLine(source, line) {

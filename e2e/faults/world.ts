@@ -8,6 +8,7 @@ import type { Received } from '../../dev/simulator/received.ts'
 import type { StackOptions } from '../../dev/stack/options.ts'
 import { startStack, type Stack } from '../../dev/stack/stack.ts'
 import { until } from '../../dev/stack/until.ts'
+import { curveSetting } from '../curve.ts'
 import type { Accepted } from './check.ts'
 
 /** A linked session, and the contact that only it writes to. */
@@ -47,7 +48,8 @@ const ALL = 100_000
 export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'kurir-faults-'))
   const path = process.env['PATH'] ?? ''
-  const stack = await startStack({ path, ...options, dir })
+  const given = { ...options.given, worker: { ...curveSetting(), ...options.given?.worker } }
+  const stack = await startStack({ path, ...options, given, dir })
   const simulator = createSimulatorClient(stack.simulator?.url ?? '')
   const redis = new Redis(stack.redis.url, { maxRetriesPerRequest: null })
   // A Redis that a test has killed is no surprise.
