@@ -9,10 +9,10 @@ import type { Logger } from 'pino'
 export function baileysLog(log: Logger): SocketConfig['logger'] {
   const quiet = (): void => undefined
   const loud =
-    (level: 'warn' | 'error') =>
+    (severity: 'warn' | 'error') =>
     (fields: unknown, text?: string): void => {
       const message = typeof fields === 'string' ? fields : text
-      log.debug({ level, said: withoutData(message ?? ''), ...codeOf(fields) }, 'baileys complained')
+      log.debug({ severity, said: withoutData(message ?? ''), ...codeOf(fields) }, 'baileys complained')
     }
   const logger: SocketConfig['logger'] = {
     level: 'silent',
