@@ -76,6 +76,9 @@ const environment = z.object({
   TYPING_MS_PER_CHARACTER: milliseconds,
 })
 
+/** The names of all settings. */
+export const SETTINGS: readonly string[] = Object.keys(environment.shape)
+
 /** What a worker is told. */
 export interface Settings {
   redisUrl: string

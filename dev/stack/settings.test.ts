@@ -21,6 +21,8 @@ it('takes what is given, and passes the settings of the worker on', () => {
     WA_WEBSOCKET_URL: 'ws://127.0.0.1:9/ws',
     API_KEYS: 'one,two',
     LOG_LEVEL: 'debug',
+    SEND_GAP_MS: '250',
+    NODE_OPTIONS: '--inspect',
     EDGE_PORT: '8787',
   }
   const read = readStart(env, ['--live', '--no-scan'])
@@ -30,7 +32,7 @@ it('takes what is given, and passes the settings of the worker on', () => {
     webhookUrl: 'https://example.com/hook',
     waWebsocketUrl: 'ws://127.0.0.1:9/ws',
     secrets: { apiKey: 'one,two' },
-    worker: { LOG_LEVEL: 'debug' },
+    worker: { LOG_LEVEL: 'debug', SEND_GAP_MS: '250' },
   })
 })
 

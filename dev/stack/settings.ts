@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import * as z from 'zod'
+import { SETTINGS } from '../../worker/settings.ts'
 import type { StackOptions } from './options.ts'
 
 /** A setting or argument that cannot be used; its message is for the person who gave it. */
@@ -28,18 +29,8 @@ const environment = z.object({
   INBOX_PORT: port,
 })
 
-/** Settings of the worker that are passed on as they are when they are given. */
-const PASSED_ON = [
-  'LOG_LEVEL',
-  'ALLOW_PRIVATE_HOSTS',
-  'NATIVE_CURVE',
-  'JOB_EVENTS',
-  'EVENT_RETENTION_HOURS',
-  'EVENT_RETENTION_COUNT',
-  'ACK_TIMEOUT_MS',
-  'WA_VERSION',
-  'MEDIA_MAX_BYTES',
-] as const
+/** Settings of the worker that the stack has no part in: they are passed on as they are when they are given. */
+const PASSED_ON = SETTINGS.filter(name => !Object.hasOwn(environment.shape, name))
 
 /** What `npm start` was asked for. */
 export type StartOptions = Omit<StackOptions, 'dir'> & { scan: boolean; partitions: number }
