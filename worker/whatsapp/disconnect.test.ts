@@ -44,6 +44,17 @@ describe('what follows a disconnect', () => {
     expect(readDisconnect(boom(408, 'Connection was lost'))).toMatchObject({ policy: 'backoff' })
   })
 
+  it('tells a certificate that Baileys refused from a 400 of WhatsApp', () => {
+    const refused = { statusCode: 400, reason: 'handshake_refused', policy: 'slow' }
+    const message = 'noise intermediate certificate signature invalid'
+    expect(readDisconnect(boom(400, message))).toEqual(refused)
+    // Boom's own default.
+    expect(readDisconnect(boom(400, message, null))).toEqual(refused)
+    const unknown = { statusCode: 400, reason: 'unknown', policy: 'backoff' }
+    expect(readDisconnect(boom(400, 'Connection Failure', { reason: '400' }))).toEqual(unknown)
+    expect(readDisconnect(boom(400, 'Stream Errored (unknown)', { tag: 'stream:error', attrs: {} }))).toEqual(unknown)
+  })
+
   it.each([401, 403, 440, 502])(
     'takes an HTTP %i of the WebSocket for a failed connection, never for a logout',
     code => {

@@ -16,6 +16,7 @@
  * | 428           | connection_closed  | back off                                                                 |
  * | 503           | unavailable        | back off                                                                 |
  * | 500           | stream_error       | back off; also what Baileys says of every error it does not know         |
+ * | 400 of Baileys' own | handshake_refused | the server's certificate has not the signature of the key we hold: retry at the slowest pace |
  * | none of WhatsApp's | connection_failed | the WebSocket itself failed: back off, whatever code it carries      |
  * | other         | unknown            | back off                                                                 |
  */
@@ -35,6 +36,7 @@ export type Policy = 'now' | 'replaced' | 'log_out' | 'rest' | 'wait' | 'slow' |
 export type DisconnectWord =
   | (typeof BY_CODE)[keyof typeof BY_CODE]['reason']
   | 'pairing_ended'
+  | 'handshake_refused'
   | 'connection_failed'
   | 'unknown'
 
@@ -54,6 +56,7 @@ const BY_CODE = {
 } as const satisfies Record<number, { reason: string; policy: Policy }>
 
 const UNKNOWN_CODE = 500
+const HANDSHAKE_REFUSED = 400
 const QR_REFS_SPENT = 'QR refs attempts ended'
 const DEFAULT_BAN_MS = 3_600_000
 const MIN_BAN_MS = 60_000
@@ -70,6 +73,10 @@ export function readDisconnect(error: unknown): Disconnect {
   // The only thing that tells it from a connection that was lost is this text.
   if (statusCode === 408 && message === QR_REFS_SPENT)
     return { statusCode, reason: 'pairing_ended', policy: 'pairing_ended' }
+
+  // WhatsApp's own errors come with what it sent; the refusal of its certificate is Baileys' own and comes with nothing.
+  if (statusCode === HANDSHAKE_REFUSED && (data === undefined || data === null))
+    return { statusCode, reason: 'handshake_refused', policy: 'slow' }
 
   if (!Object.hasOwn(BY_CODE, statusCode)) return { statusCode, reason: 'unknown', policy: 'backoff' }
   const known = BY_CODE[statusCode as keyof typeof BY_CODE]

@@ -168,6 +168,9 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     if (update.connection === 'close') {
       quiet = true
       const end = readDisconnect(update.lastDisconnect?.error)
+      if (end.reason === 'handshake_refused') {
+        log.warn('the server cannot prove that it is whatsapp: check WA_WEBSOCKET_URL and WA_NOISE_ROOT_KEY')
+      }
       // A reconnect reads what this socket has learnt, so that must be stored first.
       void saving.catch(() => undefined).then(() => listener.closed(end))
     }
