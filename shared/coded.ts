@@ -15,11 +15,12 @@ export function coded<T>(test: (value: T) => boolean, code: FieldCode, message: 
 
 /** Turns zod's issues into field errors with our codes. `base` goes before each path. */
 export function fieldErrors(error: z.core.$ZodError, base = ''): FieldError[] {
-  return error.issues.map(issue => ({
-    path: pathText(issue.path, base),
-    code: codeOf(issue),
-    message: issue.message,
-  }))
+  return error.issues.map(issue => {
+    const code = codeOf(issue)
+    // zod's own words for an absent field speak of its types, not to the person who forgot it.
+    const message = code === 'MISSING_FIELD' ? 'is missing' : issue.message
+    return { path: pathText(issue.path, base), code, message }
+  })
 }
 
 function codeOf(issue: z.core.$ZodIssue): FieldCode {

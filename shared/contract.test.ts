@@ -98,6 +98,11 @@ describe('beyond the examples, a job may have', () => {
   })
 })
 
+test('says of a missing field that it is missing', () => {
+  const errors = errorsOf('SEND_TEXT', { sessionId: 'a', text: 'x' })
+  expect(errors).toEqual([{ path: 'data.to', code: 'MISSING_FIELD', message: 'is missing' }])
+})
+
 const refusals: [FieldCode, string, unknown, unknown][] = [
   ['UNKNOWN_JOB', 'name', 'SEND_MONEY', text],
   ['UNKNOWN_JOB', 'name', 'toString', text],
