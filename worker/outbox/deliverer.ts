@@ -106,13 +106,14 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     async replay(sessionId, fromSeq) {
       const count = await store.replay(sessionId, fromSeq, clock.now())
       if (count !== undefined && count > 0) rounds?.wake(sessionId)
-      log.info({ sessionId, fromSeq, count }, 'events replayed')
+      if (count !== undefined) log.info({ sessionId, fromSeq, count }, 'events replayed')
       return count
     },
 
     async redrive(sessionId, seq) {
       const newSeq = await store.redrive(sessionId, seq, clock.now())
-      if (newSeq !== undefined) rounds?.ring(sessionId, newSeq)
+      if (newSeq === undefined) return undefined
+      rounds?.ring(sessionId, newSeq)
       log.info({ sessionId, seq, newSeq }, 'event redriven')
       return newSeq
     },

@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { JobFailure } from '../types.ts'
 import { createOperate } from './operations.ts'
 import { DAY, deliveryRig, numbers } from './rig.ts'
+import { log } from './testing.ts'
 
 const rig = deliveryRig(startRedis)
 
@@ -38,4 +39,17 @@ test('a redrive tells the new seq, also when a crash has it done again, and fail
   expect(rig.hook.texts('a').filter(text => text === 'poison')).toHaveLength(2)
   const failure = new JobFailure('EVENT_NOT_PARKED', 'event 2 is not parked')
   await expect(operate({ name: 'REDRIVE_EVENT', data: { sessionId: 'a', seq: 2 } })).rejects.toEqual(failure)
+})
+
+test('the log tells of no replay and no redrive that was not done', async () => {
+  const info = vi.spyOn(log, 'info')
+  const { deliverer } = rig.start()
+  expect(await deliverer.replay('nobody', 1)).toBeUndefined()
+  expect(await deliverer.redrive('nobody', 1)).toBeUndefined()
+  expect(info).not.toHaveBeenCalled()
+  await rig.append('a', '1')
+  await rig.settled()
+  await deliverer.replay('a', 1)
+  expect(info).toHaveBeenCalledExactlyOnceWith({ sessionId: 'a', fromSeq: 1, count: 1 }, 'events replayed')
+  info.mockRestore()
 })
