@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { exampleCurl, formatLine, formatQr } from './print.ts'
+import { exampleCurl, formatLine, formatQr, formatSummary } from './print.ts'
+import type { Stack } from './stack.ts'
 
 it('puts a structured log line into words', () => {
   const line = JSON.stringify({
@@ -22,6 +23,21 @@ it('offers a curl whose body is the batch', () => {
   const curl = exampleCurl({ edge: 'http://127.0.0.1:1', apiKey: 'k' })
   const body = JSON.parse(/-d '(.*)'$/s.exec(curl)?.[1] ?? '') as { jobs: { name: string }[] }
   expect(body.jobs.map(job => job.name)).toEqual(['START_SESSION', 'SEND_TEXT'])
+})
+
+it('gives the secret of the webhooks, also to a receiver of your own', () => {
+  const given = {
+    edge: 'http://127.0.0.1:1',
+    apiKey: 'k',
+    redis: { url: 'redis://127.0.0.1:2', kind: 'given' },
+    restUrl: 'http://127.0.0.1:3',
+    secrets: { webhookSecret: 'whsec_1' },
+    simulator: undefined,
+    inbox: undefined,
+    workers: [],
+  } as unknown as Stack
+  const summary = formatSummary(given, { seconds: 1, scan: true, live: false })
+  expect(summary).toContain('webhooks go to WEBHOOK_URL  (secret: whsec_1)')
 })
 
 it('draws a QR', () => {

@@ -59,10 +59,7 @@ export function formatSummary(
         ? `none: sessions go to ${live ? 'WhatsApp' : 'WA_WEBSOCKET_URL'}`
         : `${simulator.url}/received`,
     ],
-    [
-      'inbox',
-      inbox === undefined ? 'none: webhooks go to WEBHOOK_URL' : `${inbox.url}  (secret: ${secrets.webhookSecret})`,
-    ],
+    ['inbox', `${inbox?.url ?? 'none: webhooks go to WEBHOOK_URL'}  (secret: ${secrets.webhookSecret})`],
   ]
   const next =
     simulator === undefined
