@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { readSettings } from '../edge/settings.ts'
 import { checkJob, JOB_NAMES } from '../shared/contract.ts'
 import { webhookEvent } from '../shared/events.ts'
 import { importSecret, sign } from '../shared/signature.ts'
+import { SETTINGS } from '../worker/settings.ts'
 import { accepts, freePort } from './stack/ports.ts'
 import { until } from './stack/until.ts'
 
@@ -27,6 +29,17 @@ it('shows every job, each as the contract takes it', () => {
 it('shows events as they are', () => {
   const events = blocks('json').map(json => webhookEvent.parse(JSON.parse(json)))
   expect(events.map(({ event }) => event)).toEqual(['messages.upsert', 'connection.update'])
+})
+
+it('names every setting, and none that is not there', () => {
+  const section = readme.split(/^## /m).find(text => text.startsWith('Settings')) ?? ''
+  const [edge, worker] = section.split(/^\| worker/m).map(table => {
+    const columns = [...table.matchAll(/^\|([^|]*)/gm)].map(([, column]) => column)
+    return columns.flatMap(column => column?.match(/[A-Z][A-Z_]+/g) ?? [])
+  })
+  expect(new Set(worker)).toEqual(new Set(SETTINGS))
+  const needed = edge?.filter(name => name !== 'PARTITIONS')
+  expect(() => readSettings({})).toThrow(`missing or bad setting: ${needed?.join(', ')}`)
 })
 
 it('shows a webhook receiver that works', async () => {
