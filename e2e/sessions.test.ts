@@ -82,21 +82,28 @@ describe('a session', () => {
     await sendText('leaving', 'selamat tinggal')
     const refused = { sessionId: 'leaving', to: '62800000000001', text: 'rahasia' }
     await simulator.numbers({ unregistered: [refused.to] })
-    await api.waitForEnd(await api.post({ name: 'SEND_TEXT', data: refused }))
+    const failed = await api.post({ name: 'SEND_TEXT', data: refused })
+    await api.waitForEnd(failed)
+    expect(await redis.hget(`bull:${QUEUE}:${failed.id}`, 'data')).toContain('rahasia')
+    const delayed = { name: 'SEND_TEXT', data: refused, opts: { delay: 3_600_000 } }
+    const later = await api.post(delayed)
     const deletion = await api.post({ name: 'DELETE_SESSION', data: { sessionId: 'leaving' } })
     await api.waitForEnd(deletion)
     await simulator.waitForLog(1, { kind: 'logout', phone })
-    // The answer to the deletion itself may still name it, for as long as it can be looked up; and so do failed jobs,
-    // which the contract keeps in the queue.
-    const own = keys.receipt(QUEUE, deletion.id)
+    // How the deletion, and what it ended, came out may still be looked up for a day, and that it was deleted is known
+    // for two.
+    const expiring = [deletion.id, later.id].map(id => keys.receipt(QUEUE, id))
+    const known = new Set([...expiring, keys.receipts('leaving'), keys.deleted('leaving')])
+    for (const key of known) expect(await redis.ttl(key)).toBeGreaterThan(0)
     const left = async () =>
       [...(await snapshot(redis))].flatMap(([key, value]) =>
-        key !== own && !key.startsWith('bull:') && (key.includes('leaving') || value.includes('leaving'))
+        !known.has(key) && (key.includes('leaving') || /leaving|rahasia|selamat tinggal/.test(value))
           ? [`${key} ${value}`]
           : [],
       )
     await until('its keys to be gone', async () => (await left()).length === 0).catch(() => {})
     expect(await left()).toEqual([])
+    expect(await api.status(later)).toMatchObject({ state: 'failed', error: { code: 'SESSION_NOT_FOUND' } })
     expect(await api.session('leaving')).toBeUndefined()
   })
 })

@@ -39,6 +39,11 @@ export const keys = {
   receipt: (queue: string, jobId: string) => `kurir:receipt:${queue}:${jobId}`,
   /** Sorted set of a session's receipts, by the time in ms at which they expire; DELETE_SESSION removes them by it. */
   receipts: (sessionId: string) => `kurir:receipts:${sessionId}`,
+  /**
+   * String with a TTL: the session was deleted, and jobs that still come to their end for it are not kept by BullMQ,
+   * unless it was started again.
+   */
+  deleted: (sessionId: string) => `kurir:deleted:${sessionId}`,
   /** String with a TTL: what a post with this Idempotency-Key was answered. `digest` is of API key and header. */
   idempotency: (digest: string) => `kurir:idempotency:${digest}`,
 } as const

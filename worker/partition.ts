@@ -6,6 +6,7 @@ import { createOperate } from './outbox/operations.ts'
 import { outcomeOf } from './outbox/outcomes.ts'
 import type { OwnedPartition } from './ownership/holding.ts'
 import type { Parts } from './parts.ts'
+import { createForgetJobs } from './queue/forget.ts'
 import { layoutOf } from './queue/layout.ts'
 import { openJobs } from './queue/open.ts'
 import { createSessions } from './sessions/sessions.ts'
@@ -19,15 +20,6 @@ const GRACE_MS = 700
 export async function openPartition(parts: Parts, supervisor: Supervisor, fence: Fence): Promise<OwnedPartition> {
   const { outbox, metrics, settings } = parts
   const core = { ...parts.core, log: parts.core.log.child({ partition: fence.partition, epoch: fence.epoch }) }
-  const sessions = createSessions({
-    ...parts,
-    core,
-    fence,
-    onDisconnect: ({ statusCode }) => metrics.reconnecting(statusCode),
-  })
-  await sessions.restore()
-
-  const stopping = new AbortController()
   const deliverer = createDeliverer({
     ...core,
     fence,
@@ -38,6 +30,19 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     onAttempt: (outcome, seconds) => metrics.attemptEnded(outcome, seconds),
     onParked: () => metrics.eventParked(),
   })
+  const outcomes = settings.jobEvents
+    ? { of: outcomeOf, stored: (sessionId: string, seq: number) => deliverer.ring(sessionId, seq) }
+    : undefined
+  const sessions = createSessions({
+    ...parts,
+    core,
+    fence,
+    forgetJobs: createForgetJobs({ core, fence, partitions: settings.partitions, outcomes }),
+    onDisconnect: ({ statusCode }) => metrics.reconnecting(statusCode),
+  })
+  await sessions.restore()
+
+  const stopping = new AbortController()
   const jobs = openJobs({
     core,
     fence,
@@ -47,9 +52,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     blocking: parts.connect('fail'),
     pause: createPacing(settings.pace, core.clock),
     operate: createOperate(deliverer),
-    ...(settings.jobEvents && {
-      outcomes: { of: outcomeOf, stored: (sessionId: string, seq: number) => deliverer.ring(sessionId, seq) },
-    }),
+    outcomes,
     watch: {
       ended: ({ job }, ending, seconds) =>
         metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),

@@ -11,19 +11,34 @@ import type { Ended, OutcomeOf } from './finish.ts'
 // A receipt is written whatever BullMQ's script answers: it answers an error to a command that is sent again after a
 // broken connection, and then the receipt is written again as it was. The event that tells of the job is stored only
 // with the move itself, so once, and with all of it or not at all. For a session that has no view (it is deleted, or
-// never was) the outbox is marked as that of a deleted one, and goes when the event is delivered.
+// never was) the outbox is marked as that of a deleted one, and goes when the event is delivered. A job that ends after
+// its session was deleted is not kept, whatever its options say: it would hold the text of a message for ever.
 const FINISH = fencedScript(`${MOVE_TO_FINISHED}${STORE}
 local prefix, now, receipts, indexes, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local cursors, outboxes, views = ARGV[6], ARGV[7], ARGV[8]
+local cursors, outboxes, views, deletions = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local packed = {}
+local function pack(options, session)
+  if not packed[options] then
+    local decoded = cjson.decode(options)
+    packed[options] = {cmsgpack.pack(decoded), kept = decoded.keepJobs.count ~= 0}
+    decoded.keepJobs = {count = 0}
+    packed[options][2] = cmsgpack.pack(decoded)
+  end
+  local drop = packed[options].kept and session ~= '' and redis.call('EXISTS', deletions .. session) == 1
+    and redis.call('EXISTS', views .. session) == 0
+  return packed[options][drop and 2 or 1]
+end
 local function tell(session, eventId, body, moved)
   local cursor = cursors .. session
   if not moved then return tonumber(redis.call('HGET', cursor, 'seq') or '0') end
   if redis.call('EXISTS', views .. session) == 0 then redis.call('HSET', cursor, 'deleted', '1') end
   return store(cursor, outboxes .. session, KEYS[14], session, eventId, now, body)
 end
-local function finish(id, session, indexed, name, state, value, options, attempts, code, message, eventId, body)
-  packed[options] = packed[options] or cmsgpack.pack(cjson.decode(options))
+local function finish(from, id, session, indexed, name, state, value, options, attempts, code, message, eventId, body)
+  if from == 'delayed' then
+    if redis.call('ZREM', KEYS[7], id) == 0 then return 0 end
+    redis.call('LPUSH', KEYS[2], id)
+  end
   local completed = state == 'completed'
   local bullmqKeys = {unpack(KEYS, 1, 10)}
   bullmqKeys[11] = completed and KEYS[12] or KEYS[13]
@@ -31,7 +46,7 @@ local function finish(id, session, indexed, name, state, value, options, attempt
   bullmqKeys[13] = prefix .. 'metrics:' .. state
   bullmqKeys[14] = KEYS[11]
   local property = completed and 'returnvalue' or 'failedReason'
-  local moved = moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, packed[options], ''}) == 0
+  local moved = moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, pack(options, session), ''}) == 0
   local receipt = receipts .. id
   redis.call('DEL', receipt)
   redis.call('HSET', receipt, 'sessionId', session, 'name', name, 'state', state, 'attempts', attempts,
@@ -46,7 +61,7 @@ local function finish(id, session, indexed, name, state, value, options, attempt
   return eventId == '' and 0 or tell(session, eventId, body, moved)
 end
 local seqs = {}
-for i = 9, #ARGV, 12 do seqs[#seqs + 1] = finish(unpack(ARGV, i, i + 11)) end
+for i = 10, #ARGV, 13 do seqs[#seqs + 1] = finish(unpack(ARGV, i, i + 12)) end
 return seqs
 `)
 
@@ -64,18 +79,19 @@ export async function finishAll(
   const common = [wait, active, prioritized, events, stalled, limiter, delayed, paused, meta, priorities]
   const scriptKeys = [...common, marker, layout.completed, layout.failed, keys.undelivered(fence.partition)]
   const receipts = [keys.receipt(layout.queue, ''), keys.receipts(''), RECEIPT_TTL_SECONDS]
-  const head = [layout.prefix, now, ...receipts, keys.cursor(''), keys.outbox(''), keys.session('')]
+  const head = [layout.prefix, now, ...receipts, keys.cursor(''), keys.outbox(''), keys.session(''), keys.deleted('')]
   const args = ended.flatMap((each, i) => argumentsOf(each, outcomes[i]))
   return (await FINISH.run(redis, fence, scriptKeys, [...head, ...args])) as number[]
 }
 
-function argumentsOf({ ref, ending }: Ended, event: ReturnType<OutcomeOf>): (string | number)[] {
+function argumentsOf({ ref, ending, from }: Ended, event: ReturnType<OutcomeOf>): (string | number)[] {
   const { attempts, removeOnComplete, removeOnFail } = ref.options
   const failed = ending.state === 'failed'
   // A deleted session leaves no key that names it, so the receipt of its deletion is listed nowhere and just expires.
   const indexed = ref.sessionId !== undefined && ref.name !== 'DELETE_SESSION'
   const keepJobs = failed ? removeOnFail : removeOnComplete
   return [
+    from ?? '',
     ref.id,
     ref.sessionId ?? '',
     indexed ? 1 : 0,

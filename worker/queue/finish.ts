@@ -16,6 +16,8 @@ export type Ending = { state: 'completed'; result: JobResult } | { state: 'faile
 export interface Ended {
   ref: JobRef
   ending: Ending
+  /** It does not run, but waits among the delayed jobs; when it has left them it is not ended. */
+  from?: 'delayed' | undefined
 }
 
 /** Makes the event that tells of an ended job, if any: its webhook-id and the text to send. `now` is Unix ms. */
@@ -34,7 +36,7 @@ export interface Finisher {
    * Moves a job to BullMQ's completed or failed jobs (or removes it, as its options say) and leaves its receipt, in one
    * command. A job that somebody removed meanwhile is no error.
    */
-  finish(ref: JobRef, ending: Ending): Promise<void>
+  finish(ref: JobRef, ending: Ending, from?: Ended['from']): Promise<void>
   /** Sends a job to its next attempt after its backoff, or fails it when it has no attempts left. */
   retry(ref: JobRef, code: JobCode, message: string): Promise<'delayed' | 'failed'>
 }
@@ -89,8 +91,8 @@ export function createFinisher({ redis, fence, layout, clock, outcomes }: Finish
     }
   }
 
-  async function finish(ref: JobRef, ending: Ending) {
-    const ended = { ref, ending, ...Promise.withResolvers<void>() }
+  async function finish(ref: JobRef, ending: Ending, from?: Ended['from']) {
+    const ended = { ref, ending, from, ...Promise.withResolvers<void>() }
     waiting.push(ended)
     void flush()
     await ended.promise

@@ -1,6 +1,7 @@
 import { moveToActive } from 'bullmq/dist/esm/scripts/moveToActive-11.js'
 import { moveToDelayed } from 'bullmq/dist/esm/scripts/moveToDelayed-11.js'
 import { moveToFinished } from 'bullmq/dist/esm/scripts/moveToFinished-14.js'
+import { removeJob } from 'bullmq/dist/esm/scripts/removeJob-2.js'
 
 // BullMQ's own Lua does every move that BullMQ knows, so that what we leave in Redis is what it would leave, and an
 // upgrade of bullmq upgrades this consumer. Its text is wrapped in a function, which our scripts call behind the
@@ -15,6 +16,8 @@ export const MOVE_TO_ACTIVE = wrapped('moveToActive', moveToActive)
 export const MOVE_TO_DELAYED = wrapped('moveToDelayed', moveToDelayed)
 /** Lua: `moveToFinished(KEYS, ARGV)`. */
 export const MOVE_TO_FINISHED = wrapped('moveToFinished', moveToFinished)
+/** Lua: `removeJob(KEYS, ARGV)`. */
+export const REMOVE_JOB = wrapped('removeJob', removeJob)
 
 /**
  * BullMQ's word for "take no lock". A lock says which of several consumers has the job; here the lease says it for all

@@ -15,7 +15,8 @@ export interface Records {
   rename(sessionId: string, pushName: string): Promise<void>
   /**
    * Removes what a session leaves beside credentials, view and outbox: sent messages and receipts, and with them
-   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs.
+   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs. A
+   * mark that expires says that they are not to be kept then.
    */
   forget(sessionId: string): Promise<void>
   hasCredentials(sessionId: string): Promise<boolean>
@@ -26,9 +27,13 @@ const take = fencedScript(`return redis.call('SREM', KEYS[1], ARGV[1])`)
 const rename = fencedScript(
   `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'pushName', ARGV[1]) end`,
 )
+/** Longer than the longest backoff, after which a job that was to be tried again finds its session gone. */
+const DELETED_TTL_SECONDS = 2 * 24 * 60 * 60
+
 const forget = fencedScript(`
 redis.call('SREM', KEYS[1], ARGV[1])
 for _, receipt in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('DEL', receipt) end
+redis.call('SET', KEYS[5], '1', 'EX', ${DELETED_TTL_SECONDS})
 return redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 `)
 
@@ -46,8 +51,8 @@ export function createRecords({ redis, log }: Pick<Core, 'redis' | 'log'>, fence
     view: async sessionId => readSessionView(await redis.hgetall(keys.session(sessionId))),
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
-      const owned = [started, keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
-      await run(forget, owned, sessionId)
+      const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
+      await run(forget, [started, ...owned, keys.deleted(sessionId)], sessionId)
     },
     hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
   }

@@ -3,6 +3,7 @@ import type { JobResult } from '../../shared/receipt.ts'
 import { openCredentials } from '../credentials/store.ts'
 import { ALONE, JobFailure, type Core, type Fence, type Job, type Outbox, type Sessions, type Turn } from '../types.ts'
 import type { Cipher } from '../credentials/cipher.ts'
+import type { ForgetJobs } from '../queue/forget.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { ConnectionDeps } from './connection.ts'
 import type { Handlers, SessionJobName } from './context.ts'
@@ -20,6 +21,8 @@ export interface SessionsDeps extends ConnectionDeps {
   outbox: Outbox
   cipher: Cipher
   handlers: Handlers
+  /** Called when a session is gone, to remove what the queue keeps of its jobs. */
+  forgetJobs: ForgetJobs
   /** In [0, 1). Default: Math.random. */
   random?: () => number
   pace?: Pace
@@ -113,14 +116,16 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
     return {}
   }
 
-  async function remove({ data: { sessionId } }: Job<'DELETE_SESSION'>): Promise<JobResult> {
-    // A session that is gone is deleted: the job may run again after a crash.
+  async function remove({ data: { sessionId }, createdAt }: Job<'DELETE_SESSION'>): Promise<JobResult> {
     const known = sessions.get(sessionId)
-    if (known === undefined && !(await exists(sessionId))) return {}
-    const session = known ?? make(sessionId, undefined)
-    await session.remove()
-    drop(sessionId, session)
-    changed(sessionId)
+    if (known !== undefined || (await exists(sessionId))) {
+      const session = known ?? make(sessionId, undefined)
+      await session.remove()
+      drop(sessionId, session)
+      changed(sessionId)
+    }
+    // Also of a session that is gone: the job may run again after a crash.
+    await deps.forgetJobs(sessionId, createdAt)
     return {}
   }
 

@@ -8,6 +8,7 @@ import { readSessionView, type SessionView } from '../../shared/session.ts'
 import { createCipher } from '../credentials/cipher.ts'
 import { createHandlers } from '../handlers/index.ts'
 import { createOutbox } from '../outbox/append.ts'
+import { createForgetJobs } from '../queue/forget.ts'
 import type { Clock, Fence, Job } from '../types.ts'
 import { createAttach } from '../whatsapp/attach.ts'
 import { createSentStore } from '../whatsapp/sent-store.ts'
@@ -66,6 +67,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
     attach,
     handlers: createHandlers({ agent: getGlobalDispatcher(), maxBytes: 1_000_000 }),
     sent: createSentStore(core, cipher),
+    forgetJobs: createForgetJobs({ core, fence, partitions: 1 }),
     pace: { baseMs: 20, capMs: 100 },
     ...changes,
   })
