@@ -14,6 +14,7 @@ import { findOrphans } from './orphans.ts'
 import type { Park, ParkGroup } from './park.ts'
 import type { ScheduleNext } from './schedule.ts'
 import { readJob, type Held, type JobRef, type RawJob } from './read.ts'
+import { dropVanished } from './vanished.ts'
 
 /** What a consumer needs. */
 export interface ConsumerDeps extends Pick<Core, 'log' | 'clock'> {
@@ -95,7 +96,8 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       else bySession.set(reading.held.sessionId, [...(bySession.get(reading.held.sessionId) ?? []), reading.held])
     }
     await dispatch(others)
-    // A session runs one job at a time, in order: its oldest is the one that may have been running.
+    // Several of a session may have run, of which one may have killed its owner: the oldest is blamed, and then runs
+    // alone, so that in the end the right one is.
     const groups = [...bySession].map(([sessionId, jobs]): ParkGroup => {
       const parkings = jobs.map(({ id, name }, i) => ({ id, name, crashed: takeover && i === 0 }))
       return { sessionId, side: 'front', jobs: parkings }
@@ -134,13 +136,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           moves.push(fail(reading.ref, reading.message))
           break
         case 'vanished':
-          moves.push(
-            deps.redis
-              .pipeline()
-              .lrem(layout.active, 1, reading.id)
-              .del(layout.prefix + reading.id)
-              .exec(),
-          )
+          moves.push(dropVanished(deps, reading.id))
           break
       }
     }
