@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { coded } from './coded.ts'
+import type { FieldCode } from './errors.ts'
 
 /** Session ids are also parts of Redis keys and URLs: letters, digits, dot, underscore, hyphen; 1 to 64. */
 export const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -52,41 +53,37 @@ export const sessionId = z
     ),
   )
 
+/** Text that `read` understands; its output is what `read` makes of it. */
+function understood(read: (text: string) => string | undefined, ...fault: [code: FieldCode, message: string]) {
+  return z
+    .string()
+    .check(coded(text => read(text) !== undefined, ...fault))
+    .transform(text => read(text) ?? text)
+}
+
 /** A recipient: any jid, or a bare phone number. Its output is always a jid. */
-export const recipient = z
-  .string()
-  .check(
-    coded(
-      text => toJid(text) !== undefined,
-      'INVALID_JID',
-      'must be a user, LID, group, newsletter or status jid, or a phone number with its country code',
-    ),
-  )
-  .transform(text => toJid(text) ?? text)
+export const recipient = understood(
+  toJid,
+  'INVALID_JID',
+  'must be a user, LID, group, newsletter or status jid, or a phone number with its country code',
+)
 
 /** A person: user or LID jid, or a bare phone number. Its output is always a jid. */
-export const person = z
-  .string()
-  .check(
-    coded(
-      text => isUserJid(toJid(text) ?? ''),
-      'INVALID_JID',
-      'must be a user or LID jid, or a phone number with its country code',
-    ),
-  )
-  .transform(text => toJid(text) ?? text)
+export const person = understood(
+  text => {
+    const jid = toJid(text)
+    return jid !== undefined && isUserJid(jid) ? jid : undefined
+  },
+  'INVALID_JID',
+  'must be a user or LID jid, or a phone number with its country code',
+)
 
 /** A group jid. */
 export const group = z.string().check(coded(isGroupJid, 'INVALID_JID', 'must be a group jid such as 1234567890@g.us'))
 
 /** A phone number; its output is digits only. */
-export const phoneNumber = z
-  .string()
-  .check(
-    coded(
-      text => phoneDigits(text) !== undefined,
-      'INVALID_PHONE_NUMBER',
-      'must be a phone number with its country code, 5 to 15 digits',
-    ),
-  )
-  .transform(text => phoneDigits(text) ?? text)
+export const phoneNumber = understood(
+  phoneDigits,
+  'INVALID_PHONE_NUMBER',
+  'must be a phone number with its country code, 5 to 15 digits',
+)

@@ -1,8 +1,5 @@
-import type { AuthenticationCreds, WASocket } from '@whiskeysockets/baileys'
-import type { Credentials } from '../credentials/store.ts'
-import type { SocketCaches } from '../whatsapp/expiring-cache.ts'
 import { cacheGroups } from '../whatsapp/group-cache.ts'
-import type { SocketListener, Sockets } from '../whatsapp/socket.ts'
+import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
 import type { Acks, Attach, SentStore, SessionContext } from './context.ts'
 
 /** What connections of a session are made of. */
@@ -13,23 +10,14 @@ export interface ConnectionDeps {
 }
 
 /** One socket of a session from its opening to its end, with those who follow it. */
-export interface Connection {
-  sock: WASocket
+export interface Connection extends LiveSocket {
   acks: Acks
   /** Aborted as soon as the socket is of no more use. */
   closed: AbortSignal
-  end(): Promise<void>
-  kill(): void
-  logout(timeoutMs: number): Promise<void>
-  pairingCode(phoneNumber: string): Promise<string>
 }
 
 /** What a connection carries on from the one before. */
-export interface ConnectionState {
-  creds: AuthenticationCreds | undefined
-  credentials: Credentials
-  caches: SocketCaches
-}
+export type ConnectionState = Pick<SocketOptions, 'creds' | 'credentials' | 'caches'>
 
 /** Opens a socket and attaches its followers before anything can arrive. */
 export function openConnection(
@@ -68,7 +56,7 @@ export function openConnection(
   }
 
   return {
-    sock: live.sock,
+    ...live,
     acks: attachment.acks,
     closed: gone.signal,
     async end() {
@@ -80,7 +68,5 @@ export function openConnection(
       release()
       live.kill()
     },
-    logout: timeoutMs => live.logout(timeoutMs),
-    pairingCode: phoneNumber => live.pairingCode(phoneNumber),
   }
 }
