@@ -40,10 +40,11 @@ export const keys = {
   /** Sorted set of a session's receipts, by the time in ms at which they expire; DELETE_SESSION removes them by it. */
   receipts: (sessionId: string) => `kurir:receipts:${sessionId}`,
   /**
-   * String with a TTL: the session was deleted, and jobs that still come to their end for it are not kept by BullMQ,
-   * unless it was started again.
+   * Sorted set of the sessions that were deleted of late, by the time in ms until which that is remembered: jobs that
+   * still come to their end for one of them are not kept by BullMQ, unless it was started again. One set for all, since
+   * a deleted session leaves no key of its own.
    */
-  deleted: (sessionId: string) => `kurir:deleted:${sessionId}`,
+  deleted: 'kurir:deleted',
   /** String with a TTL: what a post with this Idempotency-Key was answered. `digest` is of API key and header. */
   idempotency: (digest: string) => `kurir:idempotency:${digest}`,
 } as const

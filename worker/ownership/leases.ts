@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import { plainScript } from '../redis/fenced.ts'
+import type { Timing } from './timing.ts'
 
 /** Where a release is announced; the message is the partition. A standby need not wait for its next beat. */
 export const RELEASED = 'kurir:released'
@@ -23,13 +24,13 @@ const BEAT = plainScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ttl = tonumber(ARGV[2])
-redis.call('ZADD', KEYS[1], now + ttl, ARGV[1])
+redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local leases = {}
 for i = 2, #KEYS do
   local token = redis.call('GET', KEYS[i])
   local remaining = ttl
-  if token and token == ARGV[i + 1] then
+  if token and token == ARGV[i + 2] then
     redis.call('PEXPIRE', KEYS[i], ttl)
   elseif token then
     remaining = redis.call('PTTL', KEYS[i])
@@ -58,12 +59,17 @@ return 1
 `)
 
 /**
- * Lists this worker as live for `ttlMs`, renews the leases whose tokens are given (`held[p]`, empty for partitions that
+ * Lists this worker as live for `listedMs`, renews the leases whose tokens are given (`held[p]`, empty for partitions that
  * are not ours), and tells who holds what. One command, whatever the number of partitions.
  */
-export async function beat(redis: Redis, workerId: string, ttlMs: number, held: readonly string[]): Promise<Beat> {
+export async function beat(
+  redis: Redis,
+  workerId: string,
+  { ttlMs, listedMs }: Pick<Timing, 'ttlMs' | 'listedMs'>,
+  held: readonly string[],
+): Promise<Beat> {
   const leaseKeys = held.map((_, partition) => keys.lease(partition))
-  const reply = await BEAT.run(redis, [keys.workers, ...leaseKeys], [workerId, ttlMs, ...held])
+  const reply = await BEAT.run(redis, [keys.workers, ...leaseKeys], [workerId, ttlMs, listedMs, ...held])
   const [workers, flat] = reply as [string[], string[]]
   const leases = held.map((_, i) => ({ token: flat[2 * i] ?? '', remainingMs: Number(flat[2 * i + 1]) }))
   return { workers, leases }

@@ -12,7 +12,7 @@ import { createOwner } from './owner.ts'
 import { agreeOnPartitions, PartitionsMismatch } from './partitions.ts'
 
 const log = pino({ level: 'silent' })
-const TIMING = { ttlMs: 1000, beatMs: 200, marginMs: 200, retryMs: 50 }
+const TIMING = { ttlMs: 1000, listedMs: 500, beatMs: 200, marginMs: 200, retryMs: 50 }
 const WRITE = fencedScript(`return redis.call('SET', KEYS[1], ARGV[1])`)
 
 let server: RunningRedis
@@ -121,7 +121,7 @@ describe('owner', () => {
     await redis.set(keys.lease(0), 'dead:7', 'PX', 730)
     await redis.set(keys.epoch(0), 7)
     const before = performance.now()
-    const b = startWorker('b', 1, 0, { ttlMs: 3000, beatMs: 1400, marginMs: 200, retryMs: 50 })
+    const b = startWorker('b', 1, 0, { ttlMs: 3000, listedMs: 2000, beatMs: 1400, marginMs: 200, retryMs: 50 })
     await until('b owns it', async () => b.owned().length === 1)
     expect(performance.now() - before).toBeLessThan(1000)
     expect(b.opened[0]?.epoch).toBe(8)

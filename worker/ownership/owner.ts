@@ -48,7 +48,7 @@ export function createOwner(deps: OwnerDeps): Owner {
   async function step(signal: AbortSignal): Promise<number> {
     const sentAt = clock.monotonic()
     const sent = Array.from({ length: partitions }, (_, p) => tokenOf(p))
-    const found = await within(beat(redis, workerId, timing.ttlMs, sent), timing.beatMs)
+    const found = await within(beat(redis, workerId, timing, sent), timing.beatMs)
     settle(found, sent, sentAt)
     if (signal.aborted) return 0
     const { share, claim: free, release: surplus } = plan(workerId, found)

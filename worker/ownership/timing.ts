@@ -1,7 +1,12 @@
 /** The times of ownership, in ms. */
 export interface Timing {
-  /** How long a lease and a worker's listing last without a renewal. */
+  /** How long a lease lasts without a renewal. */
   ttlMs: number
+  /**
+   * How long a worker counts as live without a beat: less than a lease lasts, so that a dead worker has no share any more
+   * when its partitions become free.
+   */
+  listedMs: number
   /** Between renewals. */
   beatMs: number
   /** How long before a lease can expire its owner starts to close: what closing its sockets may take. */
@@ -11,4 +16,4 @@ export interface Timing {
 }
 
 /** The deployment's times. Two workers with different ones would misjudge each other's leases. */
-export const TIMING: Timing = { ttlMs: 10_000, beatMs: 3000, marginMs: 2000, retryMs: 500 }
+export const TIMING: Timing = { ttlMs: 10_000, listedMs: 5000, beatMs: 3000, marginMs: 2000, retryMs: 500 }

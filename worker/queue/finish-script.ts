@@ -17,6 +17,9 @@ const FINISH = fencedScript(`${MOVE_TO_FINISHED}${STORE}
 local prefix, now, receipts, indexes, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local cursors, outboxes, views, deletions = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local packed = {}
+local function gone(session)
+  return session ~= '' and redis.call('ZSCORE', deletions, session) and redis.call('EXISTS', views .. session) == 0
+end
 local function pack(options, session)
   if not packed[options] then
     local decoded = cjson.decode(options)
@@ -24,9 +27,7 @@ local function pack(options, session)
     decoded.keepJobs = {count = 0}
     packed[options][2] = cmsgpack.pack(decoded)
   end
-  local drop = packed[options].kept and session ~= '' and redis.call('EXISTS', deletions .. session) == 1
-    and redis.call('EXISTS', views .. session) == 0
-  return packed[options][drop and 2 or 1]
+  return packed[options][packed[options].kept and gone(session) and 2 or 1]
 end
 local function tell(session, eventId, body, moved)
   local cursor = cursors .. session
@@ -52,7 +53,7 @@ local function finish(from, id, session, indexed, name, state, value, options, a
   redis.call('HSET', receipt, 'sessionId', session, 'name', name, 'state', state, 'attempts', attempts,
     'finishedAt', now, unpack(completed and {'result', value} or {'code', code, 'message', message}))
   redis.call('EXPIRE', receipt, ttl)
-  if indexed == '1' then
+  if indexed == '1' and not gone(session) then
     local index = indexes .. session
     redis.call('ZADD', index, now + ttl * 1000, receipt)
     redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
@@ -79,7 +80,7 @@ export async function finishAll(
   const common = [wait, active, prioritized, events, stalled, limiter, delayed, paused, meta, priorities]
   const scriptKeys = [...common, marker, layout.completed, layout.failed, keys.undelivered(fence.partition)]
   const receipts = [keys.receipt(layout.queue, ''), keys.receipts(''), RECEIPT_TTL_SECONDS]
-  const head = [layout.prefix, now, ...receipts, keys.cursor(''), keys.outbox(''), keys.session(''), keys.deleted('')]
+  const head = [layout.prefix, now, ...receipts, keys.cursor(''), keys.outbox(''), keys.session(''), keys.deleted]
   const args = ended.flatMap((each, i) => argumentsOf(each, outcomes[i]))
   return (await FINISH.run(redis, fence, scriptKeys, [...head, ...args])) as number[]
 }

@@ -111,8 +111,8 @@ describe('what a deletion does with the jobs of its session', () => {
 
   it('keeps no job that ends when its session is gone, unless it never was or is back', async () => {
     await bench.own(sessions)
-    await bench.redis.set(keys.deleted('gone'), '1')
-    await bench.redis.set(keys.deleted('back'), '1')
+    await bench.redis.zadd(keys.deleted, Date.now() + 60_000, 'gone')
+    await bench.redis.zadd(keys.deleted, Date.now() + 60_000, 'back')
     await bench.redis.hset(keys.session('back'), 'state', 'open')
     const jobs = ['gone', 'never', 'back', 'gone'].map(id => ({
       name: 'SEND_TEXT',

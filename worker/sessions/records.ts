@@ -15,8 +15,8 @@ export interface Records {
   rename(sessionId: string, pushName: string): Promise<void>
   /**
    * Removes what a session leaves beside credentials, view and outbox: sent messages and receipts, and with them
-   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs. A
-   * mark that expires says that they are not to be kept then.
+   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs. That
+   * it was deleted is remembered for a while, so that they are not kept then.
    */
   forget(sessionId: string): Promise<void>
   hasCredentials(sessionId: string): Promise<boolean>
@@ -28,21 +28,22 @@ const rename = fencedScript(
   `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'pushName', ARGV[1]) end`,
 )
 /** Longer than the longest backoff, after which a job that was to be tried again finds its session gone. */
-const DELETED_TTL_SECONDS = 2 * 24 * 60 * 60
+const REMEMBERED_MS = 2 * 24 * 60 * 60 * 1000
 
 const forget = fencedScript(`
 redis.call('SREM', KEYS[1], ARGV[1])
 for _, receipt in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('DEL', receipt) end
-redis.call('SET', KEYS[5], '1', 'EX', ${DELETED_TTL_SECONDS})
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[2])
+redis.call('ZADD', KEYS[5], ARGV[2] + ${REMEMBERED_MS}, ARGV[1])
 return redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 `)
 
 /** The records of the sessions of one owned partition. */
-export function createRecords({ redis, log }: Pick<Core, 'redis' | 'log'>, fence: Fence): Records {
+export function createRecords({ redis, log, clock }: Core, fence: Fence): Records {
   const started = keys.started(fence.partition)
   // All of these may run twice, and an outage of Redis must not leave a session half-way.
-  const run = async (script: FencedScript, at: readonly string[], value: string): Promise<void> =>
-    void (await persist(async () => script.run(redis, fence, at, [value]), fence, log))
+  const run = async (script: FencedScript, at: readonly string[], ...args: (string | number)[]): Promise<void> =>
+    void (await persist(async () => script.run(redis, fence, at, args), fence, log))
 
   return {
     started: async () => redis.smembers(started),
@@ -52,7 +53,7 @@ export function createRecords({ redis, log }: Pick<Core, 'redis' | 'log'>, fence
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
-      await run(forget, [started, ...owned, keys.deleted(sessionId)], sessionId)
+      await run(forget, [started, ...owned, keys.deleted], sessionId, clock.now())
     },
     hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
   }
