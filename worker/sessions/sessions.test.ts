@@ -181,7 +181,9 @@ describe('a linked session', () => {
     expect(accounts.find(account => account.phone === phone)?.devices ?? []).toEqual([])
     expect(await connections(phone)).toEqual([])
     // The outbox goes when its last event is delivered; nobody delivers here.
-    const left = (await redis.keys('*')).filter(key => !/^kurir:((lease|outbox|cursor|undelivered):|deleted$)/.test(key))
+    const left = (await redis.keys('*')).filter(
+      key => !/^kurir:((lease|outbox|cursor|undelivered):|deleted$)/.test(key),
+    )
     expect(left).toEqual([])
     await expect(send(self, '628110000901', 'hi')).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
     await expect(self.run('STOP_SESSION', { sessionId })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
