@@ -129,6 +129,23 @@ describe('credentials in Redis', () => {
     for (const spy of [writes, reads, readBuffers]) spy.mockRestore()
   })
 
+  it('does not ask Redis for what it knows to be absent, and finds what it has written or never read', async () => {
+    await open().set({
+      session: { kept: session(1) },
+      'pre-key': { 7: { public: Buffer.of(1), private: Buffer.of(2) } },
+    })
+    const store = open()
+    await store.loadCreds()
+    const reads = vi.spyOn(redis, 'hmgetBuffer')
+    expect(await store.get('session', ['absent'])).toEqual({})
+    expect(reads).not.toHaveBeenCalled()
+    reads.mockRestore()
+    await store.set({ session: { absent: session(2) } })
+    expect(await store.get('session', ['absent', 'kept'])).toEqual({ absent: session(2), kept: session(1) })
+    expect(Object.keys(await store.get('pre-key', ['7']))).toEqual(['7'])
+    expect(await open().get('session', ['absent'])).toEqual({ absent: session(2) })
+  })
+
   it('hands out copies: what a caller does to a value does not change what is known', async () => {
     const store = open()
     await store.set({ 'sender-key-memory': { g: { a: true } } })

@@ -75,6 +75,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   const cache = createReadCache(deps.cacheBytes ?? CACHE_BYTES)
   // libsignal reads a session several times a message and changes none it was given, so one object serves them all.
   const sessions = new WeakMap<Buffer, SignalDataTypeMap['session']>()
+  // What the hash holds, once it was asked: nobody else writes it while the lease is ours, so a key of a contact that is
+  // new need not be asked for. It may name what is gone, but never misses what is there.
+  let fields: Set<string> | undefined
   let waiting: Batch | undefined
   let running: Batch | undefined
   let draining = false
@@ -114,6 +117,8 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       if (value === null) removals.push(field)
       else sets.push(field, cipher.encrypt(value, place))
     }
+    // Before the write, since whether it was done is unknown when it fails.
+    for (const [field, { place, value }] of news) if (value !== null && !UNCACHED.has(place.type)) fields?.add(field)
     try {
       await persist(async () => write.run(redis, fence, [hash], [sets.length, ...sets, ...removals]), fence, log)
     } catch (error) {
@@ -131,8 +136,8 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   }
 
   async function read(places: readonly Place[]): Promise<Known[]> {
-    const fields = places.map(fieldOf)
-    const known = fields.map(field => cache.get(field))
+    const names = places.map(fieldOf)
+    const known = places.map(knownAt)
     const missing = places.filter((_, i) => known[i] === undefined)
     if (missing.length === 0) return known.map(value => value ?? null)
 
@@ -146,7 +151,21 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       // A write that ended in between has told the cache something newer.
       if (writes === before) remember(fieldOf(place), place, value)
     }
-    return fields.map((field, i) => cache.get(field) ?? known[i] ?? found.get(field) ?? null)
+    return names.map((field, i) => cache.get(field) ?? known[i] ?? found.get(field) ?? null)
+  }
+
+  function knownAt(place: Place): Known | undefined {
+    const field = fieldOf(place)
+    const kept = cache.get(field)
+    if (kept !== undefined || fields === undefined || UNCACHED.has(place.type)) return kept
+    return fields.has(field) ? undefined : null
+  }
+
+  async function survey(): Promise<void> {
+    const before = writes
+    const found = await persist(async () => redis.hkeys(hash), fence, log)
+    // A write that ended in between may have added what this does not name.
+    if (writes === before && !draining) fields = new Set(found.filter(field => !field.startsWith('pre-key:')))
   }
 
   function decode<T extends keyof SignalDataTypeMap>(type: T, bytes: Buffer): SignalDataTypeMap[T] {
@@ -162,6 +181,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   return {
     async loadCreds() {
       const [bytes] = await read([{ ...CREDS, sessionId }])
+      await survey()
       return bytes ? decodeCreds(bytes) : undefined
     },
 
