@@ -37,9 +37,10 @@ export async function strikeWorkers(how: Strikes, size: WorkersSize): Promise<Ou
       await world.postTexts(sessions, size.textsPerStrike)
       await sleep(Math.random() * size.aimMs)
       const victim = await ownerOfSome(alive, sessions, size.partitions)
-      const hit = await sessionsOf(victim, sessions, size.partitions)
       // The texts that the strike is to interrupt: a session with nothing to send says nothing about recovery.
       await world.postTexts(sessions, 1)
+      // Looked up at the last moment: what the victim claims after that is hit, too, and counted from the wrong strike.
+      const hit = await sessionsOf(victim, sessions, size.partitions)
       strikes.push({ at: Date.now(), sessions: hit })
       await (how === 'kill' ? victim.kill() : victim.stop())
       alive = [...alive.filter(worker => worker !== victim), await world.stack.startWorker()]
