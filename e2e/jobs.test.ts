@@ -66,6 +66,24 @@ describe('SEND_TEXT', () => {
   })
 })
 
+describe('a job that expires', () => {
+  it('is not sent after its time, and is sent before', async () => {
+    const { api, simulator } = use()
+    const expiring = async (text: string, expiresAt: number) => {
+      const data = { sessionId: SESSION, to: CONTACT, text }
+      return api.waitForEnd(await api.post({ name: 'SEND_TEXT', data, opts: { expiresAt } }))
+    }
+    expect(await expiring('terlambat', Date.now() - 1)).toMatchObject({
+      state: 'failed',
+      error: { code: 'JOB_EXPIRED' },
+    })
+    expect(await expiring('tepat waktu', Date.now() + 60_000)).toMatchObject({ state: 'completed' })
+    const texts = (await simulator.received()).map(({ text }) => text)
+    expect(texts).toContain('tepat waktu')
+    expect(texts).not.toContain('terlambat')
+  })
+})
+
 describe('SEND_MEDIA', () => {
   const sha256 = () => createHash('sha256').update(image).digest('hex')
 

@@ -18,6 +18,8 @@ export interface NewJob {
   /** 1 is the most urgent; absent or 0 goes before all of them, as in BullMQ. */
   priority?: number | undefined
   jobId?: string | undefined
+  /** Unix ms; not an option of BullMQ, which keeps it for our worker. */
+  expiresAt?: number | undefined
 }
 
 /** What tells a repeat of a post from another one: SHA-256 of API key and Idempotency-Key, and of the body. */
@@ -75,9 +77,9 @@ function toArguments(jobs: readonly NewJob[], partitions: number): string[] {
 }
 
 /** In the order in which `Queue.add` merges them, so that even the stored text is the same. */
-function optionsOf({ delay, priority, jobId }: NewJob) {
-  if (delay === undefined && priority === undefined && jobId === undefined) return JOB_OPTIONS
-  return { ...JOB_OPTIONS, delay, priority, jobId }
+function optionsOf({ delay, priority, jobId, expiresAt }: NewJob) {
+  const given = { delay, priority, jobId, expiresAt }
+  return Object.values(given).every(value => value === undefined) ? JOB_OPTIONS : { ...JOB_OPTIONS, ...given }
 }
 
 function readReply(reply: Reply, idempotency: Idempotency | undefined): Added {

@@ -8,6 +8,8 @@ export const MAX_BATCH = 500
 
 /** Longest delay of a job, in ms: a year. (BullMQ's scores lose whole milliseconds from 2039 on.) */
 const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000
+/** The last millisecond that a Date can hold. */
+const MAX_TIME_MS = 8_640_000_000_000_000
 /** BullMQ's own limit. */
 const MAX_PRIORITY = 2 ** 21
 
@@ -54,6 +56,8 @@ const optionSchemas = {
   priority: whole(0, MAX_PRIORITY).optional(),
   /** A job is not added when one of this id is in the queue already. */
   jobId: jobId.optional(),
+  /** Unix ms. A job whose turn comes later fails with `JOB_EXPIRED`. */
+  expiresAt: whole(0, MAX_TIME_MS).optional(),
 }
 
 const jobOptions = z.object(optionSchemas).optional()
@@ -95,12 +99,16 @@ function readOptions(
   opts: unknown,
   path: string,
   errors: FieldError[],
-): Pick<NewJob, 'delay' | 'priority' | 'jobId'> | undefined {
+): Pick<NewJob, 'delay' | 'priority' | 'jobId' | 'expiresAt'> | undefined {
   if (opts === undefined) return {}
   const code = 'INVALID_JOB_OPTION'
   const unknown = isRecord(opts) ? Object.keys(opts).filter(name => !Object.hasOwn(optionSchemas, name)) : []
   for (const name of unknown) {
-    errors.push({ path: `${path}.${name}`, code, message: 'is no option: there are delay, priority and jobId' })
+    errors.push({
+      path: `${path}.${name}`,
+      code,
+      message: 'is no option: there are delay, priority, jobId and expiresAt',
+    })
   }
   const result = jobOptions.safeParse(opts, { reportInput: true })
   if (!result.success) errors.push(...fieldErrors(result.error, path).map(error => ({ ...error, code }) as const))

@@ -56,11 +56,12 @@ async function withBullMq(run: (queue: Queue) => Promise<unknown>): Promise<void
   await queue.close()
 }
 
-function toBullMq({ name, data, delay, priority, jobId }: NewJob) {
+function toBullMq({ name, data, delay, priority, jobId, expiresAt }: NewJob) {
   const given = {
     ...(delay !== undefined && { delay }),
     ...(priority !== undefined && { priority }),
     ...(jobId !== undefined && { jobId }),
+    ...(expiresAt !== undefined && { expiresAt }),
   }
   return { name, data, opts: { ...given, timestamp: NOW } }
 }
@@ -109,6 +110,7 @@ const CASES: Record<string, NewJob[][]> = {
   'delayed jobs of one time': [[text({}, { delay: 60_000 })], [text({}, { delay: 60_000 })], [text({}, { delay: 1 })]],
   'a job whose delay is 0': [[text({}, { delay: 0 })]],
   'a prioritized job': [[text({}, { priority: 7 })]],
+  'a job that expires': [[text({}, { expiresAt: 1_800_000_000_000, delay: 1000 })]],
   'a job whose priority is 0': [[text({}, { priority: 0 })]],
   'a delayed and prioritized job': [[text({}, { priority: 7, delay: 60_000 })]],
   'a job with an id of its own': [[text({}, { jobId: 'order-17' })]],

@@ -73,6 +73,7 @@ describe('a job that does not fit the contract', () => {
     ['a delay of over a year', { delay: 366 * 24 * 60 * 60 * 1000 }],
     ['a priority above the limit', { priority: 2_097_153 }],
     ['a text', { priority: '1' }],
+    ['a date', { expiresAt: '2027-01-01' }],
     ['an id that is a number', { jobId: '17' }],
     ["an id that is a key of BullMQ's", { jobId: 'wait' }],
     ['an id with a colon', { jobId: 'a:b' }],
