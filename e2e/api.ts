@@ -20,7 +20,7 @@ export type Accepted = z.infer<typeof accepted>
 /** What the edge tells of a job. */
 export type JobStatus = z.infer<typeof jobStatus>
 /** A job as it is posted: hostile tests post anything. */
-export type PostedJob = { name: string; data: Record<string, unknown> }
+export type PostedJob = { name: string; data: Record<string, unknown>; opts?: Record<string, unknown> }
 
 /** A client of the edge, over real HTTP. Its answers are checked against the shapes that the README promises. */
 export type Api = ReturnType<typeof createApi>
