@@ -1,18 +1,44 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import type { Context } from './context.ts'
-import { node } from './nodes.ts'
+import { childOf, node } from './nodes.ts'
 import { addressOf, type Account, type Device } from './world.ts'
 
-/** Names a stanza among those a client still has to ack. Messages are acked by receipts, which name only the id. */
-export function pendingKey(stanza: BinaryNode): string {
+/** Clients ask no more often for a message that they cannot read. */
+const MOST_RETRIES = 9
+
+/**
+ * Names a stanza among those a client still has to ack. Messages are acked by receipts, which name only the id. What is
+ * sent again on a retry receipt waits beside the first one: the client's ack of that comes after its retry receipt, and
+ * must not take the new one along.
+ */
+function pendingKey(stanza: BinaryNode): string {
   const { id, from, participant, type } = stanza.attrs
-  return stanza.tag === 'message' ? `message:${id}` : `${stanza.tag}:${id}:${from}:${participant ?? ''}:${type ?? ''}`
+  if (stanza.tag === 'message') return messageKey(id, Number(childOf(stanza, 'enc')?.attrs.count ?? 0))
+  return `${stanza.tag}:${id}:${from}:${participant ?? ''}:${type ?? ''}`
+}
+
+function messageKey(id = '', retry: number): string {
+  return `message:${id}${retry > 0 ? `#${retry}` : ''}`
+}
+
+/** A receipt: the client has the message, however often it was sent. */
+export function messageReceived(device: Device, id: string): void {
+  for (let retry = 0; retry <= MOST_RETRIES; retry++) device.pending.delete(messageKey(id, retry))
+}
+
+/** An ack: the client is done with one stanza; of a message that was sent several times, with the oldest. */
+export function stanzaAcked(device: Device, ack: BinaryNode): void {
+  if (ack.attrs.class !== 'message') {
+    device.pending.delete(ackedKey(ack))
+    return
+  }
+  for (let retry = 0; retry <= MOST_RETRIES; retry++) if (device.pending.delete(messageKey(ack.attrs.id, retry))) return
 }
 
 /** The pending key that a client's ack names: its `to` is our `from`. */
-export function ackedKey(ack: BinaryNode): string {
+function ackedKey(ack: BinaryNode): string {
   const { id, to, participant, type, class: tag } = ack.attrs
-  return tag === 'message' ? `message:${id}` : `${tag}:${id}:${to}:${participant ?? ''}:${type ?? ''}`
+  return `${tag}:${id}:${to}:${participant ?? ''}:${type ?? ''}`
 }
 
 /**

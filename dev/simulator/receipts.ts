@@ -2,7 +2,7 @@ import type { BinaryNode } from '@whiskeysockets/baileys'
 import { sendAgain } from './contact-messages.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { deliver } from './delivery.ts'
+import { deliver, messageReceived } from './delivery.ts'
 import { childOf, childrenOf, node, seconds } from './nodes.ts'
 import { isGroupJid } from './jids.ts'
 import { clientMessageKey } from './sent.ts'
@@ -26,7 +26,7 @@ export function handleReceipt(context: Context, connection: Connection, device: 
     if (!sendAgain(context, device, stanza)) passOn(context, device, stanza, [id])
     return
   }
-  for (const delivered of ids) device.pending.delete(`message:${delivered}`)
+  for (const received of ids) messageReceived(device, received)
   if (type !== 'inactive' && type !== 'sender' && type !== 'peer_msg' && type !== 'hist_sync') {
     passOn(context, device, stanza, ids)
   } else if (type === 'inactive') {

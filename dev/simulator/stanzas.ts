@@ -1,7 +1,7 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { ackedKey, whose } from './delivery.ts'
+import { stanzaAcked, whose } from './delivery.ts'
 import { handleIq } from './iq/index.ts'
 import type { JournalEntry } from './journal.ts'
 import { handleMessage } from './messages.ts'
@@ -20,7 +20,7 @@ export function handleStanza(context: Context, connection: Connection, stanza: B
     case 'receipt':
       return handleReceipt(context, connection, device, stanza)
     case 'ack':
-      device.pending.delete(ackedKey(stanza))
+      stanzaAcked(device, stanza)
       return
     case 'call':
       return connection.send(
