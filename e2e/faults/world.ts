@@ -8,6 +8,7 @@ import type { Received } from '../../dev/simulator/received.ts'
 import type { StackOptions } from '../../dev/stack/options.ts'
 import { startStack, type Stack } from '../../dev/stack/stack.ts'
 import { until } from '../../dev/stack/until.ts'
+import { createApi, type Api } from '../api.ts'
 import { curveSetting } from '../curve.ts'
 import type { Accepted } from './check.ts'
 
@@ -25,6 +26,7 @@ export type Post = Readonly<{ name: string; data: Readonly<Record<string, unknow
 export interface World {
   stack: Stack
   simulator: SimulatorClient
+  api: Api
   redis: Redis
   /** Starts `count` sessions and links each. Resolves when all are open. */
   link(count: number): Promise<LinkedSession[]>
@@ -51,16 +53,12 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
   const given = { ...options.given, worker: { ...curveSetting(), ...options.given?.worker } }
   const stack = await startStack({ path, ...options, given, dir })
   const simulator = createSimulatorClient(stack.simulator?.url ?? '')
+  const api = createApi(stack)
   const redis = new Redis(stack.redis.url, { maxRetriesPerRequest: null })
   // A Redis that a test has killed is no surprise.
   redis.on('error', () => {})
   const accepted: (Accepted & { at: number })[] = []
   const headers = { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' }
-
-  async function view(sessionId: string): Promise<{ state?: string; qr?: string }> {
-    const response = await fetch(`${stack.edge}/v1/sessions/${sessionId}`, { headers })
-    return response.ok ? ((await response.json()) as { state?: string; qr?: string }) : {}
-  }
 
   async function post(jobs: readonly Post[]): Promise<void> {
     for (let i = 0; i < jobs.length; i += BATCH) {
@@ -83,7 +81,7 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
     await until(
       `${sessionId} to open`,
       async () => {
-        const { state, qr } = await view(sessionId)
+        const { state, qr } = (await api.session(sessionId)) ?? {}
         if (state === 'open') return true
         if (qr !== undefined && qr !== scanned) {
           scanned = qr
@@ -97,6 +95,7 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
 
   return {
     stack,
+    api,
     simulator,
     redis,
     accepted,

@@ -65,23 +65,12 @@ export async function disturbSends({ sessions: count, texts, storm, codes }: Ack
 
 /** An error ack fails the job with WhatsApp's code. Answers how many did not. */
 async function refuseSome(world: World, sessions: readonly LinkedSession[]): Promise<number> {
-  const { stack, simulator } = world
-  const headers = { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' }
+  const { api, simulator } = world
   let missed = 0
   for (const { sessionId, phone, contact } of sessions) {
     await simulator.fault({ kind: 'error-ack', code: 463, phone, count: 1 })
     const data = { sessionId, to: contact, text: 'refused' }
-    const posted = await fetch(`${stack.edge}/v1/jobs`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify({ name: 'SEND_TEXT', data }),
-    })
-    const { statusUrl } = (await posted.json()) as { statusUrl: string }
-    const status = await until('the refused job to fail', async () => {
-      const response = await fetch(new URL(statusUrl, stack.edge), { headers })
-      const body = (await response.json()) as { state: string; error?: { code: string; message: string } }
-      return body.state === 'failed' && body
-    })
+    const status = await api.waitForEnd(await api.post({ name: 'SEND_TEXT', data }))
     if (status.error?.code !== 'WHATSAPP_REFUSED' || !status.error.message.includes('463')) missed++
   }
   return missed
