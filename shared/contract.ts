@@ -33,9 +33,6 @@ export const targetKey = z.object({
   participant: person.optional(),
 })
 
-/** See {@link targetKey}. */
-export type TargetKey = z.infer<typeof targetKey>
-
 const pollOptions = z.array(shortText(100)).check(
   coded(list => list.length >= 2, 'POLL_TOO_FEW_OPTIONS', 'must have at least 2 options'),
   coded(

@@ -49,9 +49,6 @@ export const webhookEvent = z.discriminatedUnion('event', [messagesUpsert, conne
 /** See {@link webhookEvent}. */
 export type WebhookEvent = z.infer<typeof webhookEvent>
 
-/** An event's name. */
-export type EventName = WebhookEvent['event']
-
 const ended = {
   jobId: z.string(),
   name: z.string(),

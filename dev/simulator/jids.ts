@@ -1,7 +1,5 @@
 import { jidDecode } from '@whiskeysockets/baileys'
 
-export const SERVER_JID = '@s.whatsapp.net'
-
 /** Phone numbers as WhatsApp writes them: digits only, country code first. */
 export const PHONE_PATTERN = /^[1-9]\d{4,14}$/
 
