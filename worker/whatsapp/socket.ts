@@ -21,6 +21,7 @@ import { readDisconnect, type Disconnect } from './disconnect.ts'
 import type { SocketCaches } from './expiring-cache.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
+import { limitHandshake } from './handshake-limit.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
@@ -35,6 +36,8 @@ export interface SocketSettings {
   noiseRootKey?: Uint8Array
   /** How long each QR is shown, in ms. Default: a minute for the first and 20 s for each of the others. */
   qrMs?: number
+  /** How long connecting may take, the Noise handshake included, in ms. Default: 20 s. */
+  handshakeMs?: number
   /** An undici dispatcher for media up and down, such as one that trusts the simulator's certificate. */
   dispatcher?: unknown
 }
@@ -142,6 +145,8 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     if (event === 'message') void sock.end(error instanceof Error ? error : undefined)
   })
 
+  limitHandshake(sock, settings.handshakeMs)
+
   function onUnstored(error: unknown): void {
     if (unstored) return
     unstored = true
@@ -216,6 +221,8 @@ function configOf(settings: SocketSettings, options: SocketOptions): Partial<Soc
     userDevicesCache: caches.userDevices,
     placeholderResendCache: caches.placeholders,
     callOfferCache: caches.calls,
+    // See `limitHandshake`.
+    connectTimeoutMs: 0,
     // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.
     transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
     ...(url !== undefined && { waWebSocketUrl: url }),
