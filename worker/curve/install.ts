@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import sodium from 'sodium-native'
+import { nativeMacs } from './mac.ts'
 import { wrapBufferKeys } from './wrap-keys.ts'
 import { signXeddsa, verifyXeddsa } from './xeddsa.ts'
 
@@ -42,12 +43,14 @@ export const nativeCurve: SignalCurve = {
 }
 
 /**
- * Replaces libsignal's curve operations in this process, and speeds up the keys of its symmetric ones. Must run before Baileys is imported: its ES modules bind
- * libsignal's functions when they load. The format of stored keys is the same either way.
+ * Replaces libsignal's curve operations and MACs in this process, and speeds up the keys of all ciphers. Must run before
+ * Baileys is imported: its ES modules bind libsignal's functions when they load. The format of stored keys is the same
+ * either way.
  */
 export function installNativeCurve(): void {
   const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
   Object.assign(fromBaileys('libsignal/src/curve.js') as object, nativeCurve)
+  Object.assign(fromBaileys('libsignal/src/crypto.js') as object, nativeMacs)
   wrapBufferKeys()
 }
 

@@ -1,6 +1,7 @@
 /** The part of sodium-native 5 that we use; the package ships no types. Outputs are written into the first argument. */
 declare module 'sodium-native' {
   interface Sodium {
+    crypto_hash_sha256(hash: Buffer, data: Buffer): void
     crypto_scalarmult(shared: Buffer, secretKey: Buffer, publicKey: Buffer): void
     crypto_scalarmult_base(publicKey: Buffer, secretKey: Buffer): void
     crypto_scalarmult_ed25519_base_noclamp(point: Buffer, scalar: Buffer): void

@@ -17,13 +17,14 @@ afterEach(() => {
 /** Takes connections and says nothing, or becomes a WebSocket and says nothing on that. */
 async function muteServer({ webSocket }: { webSocket: boolean }): Promise<Server> {
   const server = webSocket ? createHttpServer() : createServer()
-  if (webSocket) new WebSocketServer({ server: server as HttpServer })
+  const webSockets = webSocket ? new WebSocketServer({ server: server as HttpServer }) : undefined
   const wires = new Set<Socket>()
   server.on('connection', wire => void wires.add(wire))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   closers.push(() => {
     for (const wire of wires) wire.destroy()
+    webSockets?.close()
     server.close()
   })
   return server
