@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
-import { plainScript } from '../redis/fenced.ts'
+import { plainScript } from '../redis/script.ts'
 import type { Timing } from './timing.ts'
 
 /** Where a release is announced; the message is the partition. A standby need not wait for its next beat. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../types.ts'
+import { isReply, plainScript, type Argument, type Script } from './script.ts'
 
 /** The lease is no longer ours: another worker owns the partition, and nothing was written. */
 export class FencedError extends Error {
@@ -13,56 +13,99 @@ export class FencedError extends Error {
 
 /** A Lua script that runs only while the lease is held. Inside, `KEYS` and `ARGV` are the caller's own. */
 export interface FencedScript {
-  /** Runs the script; replies are strings. Throws {@link FencedError}, or what Redis or the connection answers. */
+  /**
+   * Runs the script; replies are strings. Throws {@link FencedError}, or what Redis or the connection answers. Calls of one
+   * partition run in their order, and those that are made in the same turn of the event loop go in one command, which
+   * costs a fraction of a command each. Each has its own reply or error.
+   */
   run(redis: Redis, fence: Fence, scriptKeys: readonly string[], args: readonly Argument[]): Promise<unknown>
 }
 
-/** What a script takes: text, numbers, or bytes as they are. */
-export type Argument = string | number | Buffer
+interface Call {
+  /** The script's place among all. */
+  script: number
+  keys: readonly string[]
+  args: readonly Argument[]
+  done: PromiseWithResolvers<unknown>
+}
 
-// The comparison stands in the same script as the write: a check made before the call could be stale by the time of it.
-const GUARD = `
-if redis.call('GET', table.remove(KEYS, 1)) ~= table.remove(ARGV, 1) then
-  return redis.error_reply('FENCED the lease is lost')
-end
-`
+/** Most calls in one command; keeps it short for everyone else on Redis. */
+const MOST_AT_ONCE = 64
+
+/** All scripts; modules declare theirs when they load. */
+const scripts: string[] = []
+let all: { script: Script; count: number } | undefined
+
+/** What was called in this turn of the event loop: by connection, then by the token of the fence. */
+const called = new WeakMap<Redis, Map<string, { fence: Fence; calls: Call[] }>>()
 
 /** Declares a fenced script. `lua` sees only its own keys and arguments. */
 export function fencedScript(lua: string): FencedScript {
-  const source = GUARD + lua
-  const sha = createHash('sha1').update(source).digest('hex')
+  const script = scripts.push(lua)
   return {
     async run(redis, fence, scriptKeys, args) {
-      const all = [keys.lease(fence.partition), ...scriptKeys, fence.token, ...args]
-      try {
-        return await evaluate(redis, sha, source, scriptKeys.length + 1, all)
-      } catch (error) {
-        if (isReply(error, 'FENCED')) throw new FencedError(fence.partition)
-        throw error
-      }
+      const done = Promise.withResolvers<unknown>()
+      gather(redis, fence, { script, keys: scriptKeys, args, done })
+      return done.promise
     },
   }
 }
 
-/** A script that needs no lease, such as claiming one. */
-export function plainScript(lua: string) {
-  const sha = createHash('sha1').update(lua).digest('hex')
-  return {
-    run: async (redis: Redis, scriptKeys: readonly string[], args: readonly Argument[]): Promise<unknown> =>
-      evaluate(redis, sha, lua, scriptKeys.length, [...scriptKeys, ...args]),
+// The comparison stands in the same script as the writes: a check made before the call could be stale by the time of it.
+// A call that fails leaves what it did so far, as it would alone, and does not keep the others from running.
+const sourceOfAll = () => `
+if redis.call('GET', table.remove(KEYS, 1)) ~= table.remove(ARGV, 1) then
+  return redis.error_reply('FENCED the lease is lost')
+end
+local scripts = {${scripts.map(lua => `function(KEYS, ARGV)\n${lua}\nend`).join(',\n')}}
+local replies = {}
+local key, arg = 1, 1
+while arg <= #ARGV do
+  local keys, args = {}, {}
+  for i = 1, tonumber(ARGV[arg + 1]) do keys[i] = KEYS[key + i - 1] end
+  for i = 1, tonumber(ARGV[arg + 2]) do args[i] = ARGV[arg + 2 + i] end
+  local ran, reply = pcall(scripts[tonumber(ARGV[arg])], keys, args)
+  if not ran and type(reply) ~= 'table' then reply = {err = tostring(reply)} end
+  if reply == nil then reply = false end
+  replies[#replies + 1] = reply
+  key, arg = key + #keys, arg + 3 + #args
+end
+return replies
+`
+
+function gather(redis: Redis, fence: Fence, call: Call): void {
+  let turn = called.get(redis)
+  if (turn === undefined) {
+    turn = new Map()
+    called.set(redis, turn)
+    setImmediate(() => send(redis))
+  }
+  const before = turn.get(fence.token)
+  if (before === undefined) turn.set(fence.token, { fence, calls: [call] })
+  else before.calls.push(call)
+}
+
+function send(redis: Redis): void {
+  const turn = called.get(redis) ?? new Map<never, never>()
+  called.delete(redis)
+  for (const { fence, calls } of turn.values()) {
+    for (let i = 0; i < calls.length; i += MOST_AT_ONCE) void run(redis, fence, calls.slice(i, i + MOST_AT_ONCE))
   }
 }
 
-async function evaluate(redis: Redis, sha: string, source: string, keyCount: number, all: Argument[]) {
+async function run(redis: Redis, fence: Fence, calls: readonly Call[]): Promise<void> {
+  const scriptKeys = [keys.lease(fence.partition), ...calls.flatMap(call => call.keys)]
+  const args = calls.flatMap(call => [call.script, call.keys.length, call.args.length, ...call.args])
+  if (all?.count !== scripts.length) all = { script: plainScript(sourceOfAll()), count: scripts.length }
   try {
-    return await redis.evalsha(sha, keyCount, ...all)
+    const replies = (await all.script.run(redis, scriptKeys, [fence.token, ...args])) as unknown[]
+    for (const [i, { done }] of calls.entries()) {
+      const reply = replies[i]
+      if (reply instanceof Error) done.reject(reply)
+      else done.resolve(reply)
+    }
   } catch (error) {
-    // Redis forgets scripts on SCRIPT FLUSH and restart.
-    if (!isReply(error, 'NOSCRIPT')) throw error
-    return redis.eval(source, keyCount, ...all)
+    const reason = isReply(error, 'FENCED') ? new FencedError(fence.partition) : error
+    for (const { done } of calls) done.reject(reason)
   }
-}
-
-function isReply(error: unknown, code: string): boolean {
-  return error instanceof Error && error.message.startsWith(code)
 }

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+import type { Redis } from 'ioredis'
+
+/** What a script takes: text, numbers, or bytes as they are. */
+export type Argument = string | number | Buffer
+
+/** A Lua script. */
+export interface Script {
+  /**
+   * Runs it by its hash, and by its text when Redis has forgotten it (SCRIPT FLUSH, a restart). Replies are strings.
+   * Rejects with what Redis or the connection answers.
+   */
+  run(redis: Redis, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
+}
+
+/** Declares a script that needs no lease, such as claiming one. */
+export function plainScript(lua: string): Script {
+  const sha = createHash('sha1').update(lua).digest('hex')
+  return {
+    async run(redis, keys, args) {
+      try {
+        return await redis.evalsha(sha, keys.length, ...keys, ...args)
+      } catch (error) {
+        if (!isReply(error, 'NOSCRIPT')) throw error
+        return redis.eval(lua, keys.length, ...keys, ...args)
+      }
+    },
+  }
+}
+
+/** Whether an error is Redis' own answer and begins with this code. */
+export function isReply(error: unknown, code: string): boolean {
+  return error instanceof Error && error.message.startsWith(code)
+}
