@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Agent as HttpsAgent } from 'node:https'
+import type { WASocket } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { startRedis } from '../redis/start.ts'
@@ -16,9 +17,12 @@ import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
 import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
+import { gateFrames } from '../../worker/whatsapp/frame-gate.ts'
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
+import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
+import type { GatedSocket } from '../../worker/whatsapp/socket.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
 
 /** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */
@@ -94,7 +98,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   let attach = createAttach({ outbox, ackTimeoutMs })
-  let attached = attach(client.socket, { sessionId, fence, core })
+  let socket = gated(client.socket)
+  let attached = attach(socket, { sessionId, fence, core })
   const agent = createGuardedAgent({ allowHosts })
   const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
   let made = 0
@@ -103,7 +108,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const check = checkJob(name, { sessionId, ...data })
     if (!check.ok) throw new Error(JSON.stringify(check.errors))
     const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-    const context = { sessionId, fence, core, sock: client.socket, acks: attached.acks, sent, turn: ALONE }
+    const context = { sessionId, fence, core, ...socket, acks: attached.acks, sent, turn: ALONE }
     const socketGone = new AbortController()
     client.socket.ws.on('close', () => socketGone.abort())
     const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
@@ -113,7 +118,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   async function open(): Promise<void> {
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
-    attached = attach(sock, { sessionId, fence, core })
+    socket = gated(sock)
+    attached = attach(socket, { sessionId, fence, core })
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
   }
 
@@ -155,4 +161,9 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       await server.close()
     },
   }
+}
+
+/** The gate that the worker puts before each socket. */
+function gated(sock: WASocket): GatedSocket {
+  return { sock, gate: gateFrames(sock.ws as unknown as RawSocket) }
 }

@@ -8,6 +8,7 @@ import type { Fence } from '../types.ts'
 import type { Cipher, Place } from './cipher.ts'
 import { decodeCreds, decodeValue, encodeValue } from './codec.ts'
 import { createReadCache, type Known } from './read-cache.ts'
+import { createWriteQueue, fieldOf, type Change } from './write-queue.ts'
 
 /** The identity and Signal keys of one session in Redis, as Baileys' `SignalKeyStore` and a little more. */
 export interface Credentials {
@@ -40,7 +41,7 @@ const CREDS: Place = { sessionId: '', type: 'creds', id: '' }
 const UNCACHED = new Set<string>(['pre-key', 'creds'])
 
 // unpack() pushes its values on Lua's stack, which is limited; 1000 is even, so pairs stay together.
-const write = fencedScript(`
+const WRITE = fencedScript(`
 local last = tonumber(ARGV[1]) + 1
 for first = 2, last, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, last)))
@@ -51,23 +52,12 @@ end
 return 1
 `)
 
-const remove = fencedScript(`return redis.call('DEL', KEYS[1])`)
-
-interface Change {
-  place: Place
-  /** `null` removes the field. */
-  value: Known
-}
-
-interface Batch {
-  changes: Map<string, Change>
-  done: PromiseWithResolvers<void>
-}
+const REMOVE = fencedScript(`return redis.call('DEL', KEYS[1])`)
 
 /**
- * Opens the credentials of a session. One fenced script runs at a time; whatever is set meanwhile goes together with
- * the next, so a message to many devices costs one call. A field's cached value changes only after Redis has it: a
- * failed write must not leave the cache ahead of what is stored.
+ * Opens the credentials of a session. What was set is read back at once, and whoever sends bytes that rest on it waits
+ * until it is stored (see `writeAhead`). The cache changes only after Redis has a value: a failed write must not leave it
+ * ahead of what is stored.
  */
 export function openCredentials(deps: CredentialsDeps, sessionId: string): Credentials {
   const { redis, log, fence, cipher } = deps
@@ -75,60 +65,41 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   const cache = createReadCache(deps.cacheBytes ?? CACHE_BYTES)
   // libsignal reads a session several times a message and changes none it was given, so one object serves them all.
   const sessions = new WeakMap<Buffer, SignalDataTypeMap['session']>()
+  const queue = createWriteQueue(write)
   // What the hash holds, once it was asked: nobody else writes it while the lease is ours, so a key of a contact that is
   // new need not be asked for. It may name what is gone, but never misses what is there.
   let fields: Set<string> | undefined
-  let waiting: Batch | undefined
-  let running: Batch | undefined
-  let draining = false
   let writes = 0
   let closed = false
 
-  function put(changes: readonly Change[]): Promise<void> {
-    if (closed) return Promise.reject(new Error('the credentials of this session are closed'))
-    if (changes.length === 0) return Promise.resolve()
-    waiting ??= { changes: new Map(), done: Promise.withResolvers() }
-    for (const change of changes) waiting.changes.set(fieldOf(change.place), change)
-    const { promise } = waiting.done
-    if (!draining) {
-      draining = true
-      // One turn later, so that parallel encryptions of one message, which run as microtasks, share the call.
-      setImmediate(() => void drain())
-    }
-    return promise
+  async function put(changes: readonly Change[]): Promise<void> {
+    if (closed) throw new Error('the credentials of this session are closed')
+    if (changes.length > 0) await queue.add(changes)
   }
 
-  async function drain(): Promise<void> {
-    for (let batch = waiting; batch !== undefined; batch = waiting) {
-      waiting = undefined
-      running = batch
-      await commit(batch).then(batch.done.resolve, batch.done.reject)
-    }
-    running = undefined
-    draining = false
-  }
-
-  async function commit({ changes }: Batch): Promise<void> {
-    const news = [...changes].filter(([field, { value }]) => !isKnown(cache.get(field), value))
+  async function write(changes: ReadonlyMap<string, Change>): Promise<void> {
+    const news = [...changes]
+      .map(([field, change]) => ({ field, place: change.place, value: change.bytes() }))
+      .filter(({ field, value }) => !isKnown(cache.get(field), value))
     if (news.length === 0) return
     const sets: (string | Buffer)[] = []
     const removals: string[] = []
-    for (const [field, { place, value }] of news) {
+    for (const { field, place, value } of news) {
       if (value === null) removals.push(field)
       else sets.push(field, cipher.encrypt(value, place))
     }
     // Before the write, since whether it was done is unknown when it fails.
-    for (const [field, { place, value }] of news) if (value !== null && !UNCACHED.has(place.type)) fields?.add(field)
+    for (const { field, place, value } of news) if (value !== null && !UNCACHED.has(place.type)) fields?.add(field)
     try {
-      await persist(async () => write.run(redis, fence, [hash], [sets.length, ...sets, ...removals]), fence, log)
+      await persist(async () => WRITE.run(redis, fence, [hash], [sets.length, ...sets, ...removals]), fence, log)
     } catch (error) {
       // Whether it was written is unknown when the lease was lost on the way: ask Redis the next time.
-      for (const [field] of news) cache.delete(field)
+      for (const { field } of news) cache.delete(field)
       throw error
     } finally {
       writes += 1
     }
-    for (const [field, { place, value }] of news) remember(field, place, value)
+    for (const { field, place, value } of news) remember(field, place, value)
   }
 
   function remember(field: string, place: Place, value: Known): void {
@@ -136,7 +107,6 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   }
 
   async function read(places: readonly Place[]): Promise<Known[]> {
-    const names = places.map(fieldOf)
     const known = places.map(knownAt)
     const missing = places.filter((_, i) => known[i] === undefined)
     if (missing.length === 0) return known.map(value => value ?? null)
@@ -151,12 +121,17 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       // A write that ended in between has told the cache something newer.
       if (writes === before) remember(fieldOf(place), place, value)
     }
-    return names.map((field, i) => cache.get(field) ?? known[i] ?? found.get(field) ?? null)
+    return places.map((place, i) => newest(fieldOf(place)) ?? known[i] ?? found.get(fieldOf(place)) ?? null)
+  }
+
+  function newest(field: string): Known | undefined {
+    const change = queue.pending(field)
+    return change === undefined ? cache.get(field) : change.bytes()
   }
 
   function knownAt(place: Place): Known | undefined {
     const field = fieldOf(place)
-    const kept = cache.get(field)
+    const kept = newest(field)
     if (kept !== undefined || fields === undefined || UNCACHED.has(place.type)) return kept
     return fields.has(field) ? undefined : null
   }
@@ -165,7 +140,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     const before = writes
     const found = await persist(async () => redis.hkeys(hash), fence, log)
     // A write that ended in between may have added what this does not name.
-    if (writes === before && !draining) fields = new Set(found.filter(field => !field.startsWith('pre-key:')))
+    if (writes === before && queue.idle) fields = new Set(found.filter(field => !field.startsWith('pre-key:')))
   }
 
   function decode<T extends keyof SignalDataTypeMap>(type: T, bytes: Buffer): SignalDataTypeMap[T] {
@@ -176,7 +151,29 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     return value
   }
 
-  const placeOf = (type: string, id: string): Place => ({ sessionId, type, id })
+  function changeOf(place: Place, value: unknown): Change {
+    if (value === null || value === undefined) return { place, bytes: () => null }
+    if (place.type !== 'session') {
+      const bytes = encodeValue(place.type, value)
+      return { place, bytes: () => bytes }
+    }
+    // libsignal makes a new one for each change, so it need not be written down before it goes to Redis.
+    let bytes: Buffer | undefined
+    return {
+      place,
+      session: value as SignalDataTypeMap['session'],
+      bytes() {
+        if (bytes === undefined) {
+          bytes = encodeValue(place.type, value)
+          sessions.set(bytes, value as SignalDataTypeMap['session'])
+        }
+        return bytes
+      },
+    }
+  }
+
+  /** A session that was set and is not stored yet. */
+  const unwritten = (place: Place) => queue.pending(fieldOf(place))?.session
 
   return {
     async loadCreds() {
@@ -185,44 +182,39 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       return bytes ? decodeCreds(bytes) : undefined
     },
 
-    saveCreds: creds => put([{ place: { ...CREDS, sessionId }, value: encodeValue('creds', creds) }]),
+    saveCreds: async creds => put([changeOf({ ...CREDS, sessionId }, creds)]),
 
     async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]) {
-      const values = await read(ids.map(id => placeOf(type, id)))
+      const places = ids.map(id => ({ sessionId, type, id }))
+      const early = places.map(unwritten)
+      const stored = await read(places.filter((_, i) => early[i] === undefined))
       const result: { [id: string]: SignalDataTypeMap[T] } = {}
-      for (const [i, id] of ids.entries()) {
-        const bytes = values[i]
-        if (bytes) result[id] = decode(type, bytes)
+      for (const [i, place] of places.entries()) {
+        const bytes = early[i] === undefined ? stored.shift() : undefined
+        const session = unwritten(place) ?? early[i]
+        if (session !== undefined) result[place.id] = session as SignalDataTypeMap[T]
+        else if (bytes) result[place.id] = decode(type, bytes)
       }
       return result
     },
 
-    set(mutations) {
-      const changes: Change[] = []
-      for (const [type, values] of Object.entries(mutations)) {
-        for (const [id, value] of Object.entries(values ?? {})) {
-          const bytes = value === null || value === undefined ? null : encodeValue(type, value)
-          if (type === 'session' && bytes) sessions.set(bytes, value as SignalDataTypeMap['session'])
-          changes.push({ place: placeOf(type, id), value: bytes })
-        }
-      }
+    async set(mutations) {
+      const changes = Object.entries(mutations).flatMap(([type, values]) =>
+        Object.entries(values ?? {}).map(([id, value]) => changeOf({ sessionId, type, id }, value)),
+      )
       return put(changes)
     },
 
     async clear() {
       closed = true
-      await Promise.allSettled([running?.done.promise, waiting?.done.promise])
-      await persist(async () => remove.run(redis, fence, [hash], []), fence, log)
+      await queue.ended()
+      await persist(async () => REMOVE.run(redis, fence, [hash], []), fence, log)
     },
 
     close() {
       closed = true
     },
   }
-}
-
-function fieldOf({ type, id }: Place): string {
-  return id === '' ? type : `${type}:${id}`
 }
 
 function isKnown(cached: Known | undefined, value: Known): boolean {

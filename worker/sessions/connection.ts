@@ -47,7 +47,7 @@ export function openConnection(
     },
   })
   const groups = cacheGroups(live.sock, () => core.clock.now())
-  const attachment = attach(live.sock, context)
+  const attachment = attach(live, context)
 
   function release(): void {
     // Before the followers let go: what they reject is then known to be the socket's fault.

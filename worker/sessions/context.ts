@@ -2,6 +2,8 @@ import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
 import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { Core, Fence, Job, Turn } from '../types.ts'
+import type { FrameGate } from '../whatsapp/frame-gate.ts'
+import type { GatedSocket } from '../whatsapp/socket.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
 export interface Acks {
@@ -40,6 +42,7 @@ export interface SessionContext {
 /** What a handler gets: an open socket and what belongs to it. It is made anew for each job. */
 export interface SendContext extends SessionContext {
   sock: WASocket
+  gate: Pick<FrameGate, 'passed'>
   acks: Acks
   sent: SentStore
   /** When the job may write. A handler that writes without asking runs alone. */
@@ -56,7 +59,7 @@ export interface Attachment {
 }
 
 /** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */
-export type Attach = (sock: WASocket, session: SessionContext) => Attachment
+export type Attach = (socket: GatedSocket, session: SessionContext) => Attachment
 
 /** Jobs that need an open session. START, STOP and DELETE are the registry's own. */
 export type SessionJobName = Exclude<JobName, 'START_SESSION' | 'STOP_SESSION' | 'DELETE_SESSION'>

@@ -271,9 +271,9 @@ describe('disconnects', () => {
   it('outlives what Baileys leaves unhandled: a frame that is garbage, a stanza at a closed socket', async () => {
     const sockets: WASocket[] = []
     const self = await owner()
-    const attach: Attach = (sock, session) => {
-      sockets.push(sock)
-      return self.attach(sock, session)
+    const attach: Attach = (socket, session) => {
+      sockets.push(socket.sock)
+      return self.attach(socket, session)
     }
     await self.sessions.close()
     const watched = await owner({ attach })

@@ -25,6 +25,7 @@ function open({ listener }: { listener: SocketListener }): LiveSocket {
   const { promise, resolve } = Promise.withResolvers<void>()
   const socket: FakeSocket = {
     sock: { ws: new EventEmitter() } as unknown as WASocket,
+    gate: { hold: () => () => undefined, passed: async () => undefined },
     listener,
     finish: resolve,
     killed: false,

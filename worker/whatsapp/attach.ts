@@ -25,10 +25,10 @@ export function createAttach({ outbox, ackTimeoutMs }: AttachOptions): Attach {
     return line
   }
 
-  return (sock, session) => {
+  return (socket, session) => {
     const line = lineOf(session)
-    const acks = followAcks(sock.ws, ackTimeoutMs)
-    const inbound = followInbound(sock, session, line)
+    const acks = followAcks(socket.sock.ws, ackTimeoutMs)
+    const inbound = followInbound(socket, session, line)
     return {
       acks,
       detach() {

@@ -1,8 +1,7 @@
 import { MISSING_KEYS_ERROR_TEXT, type BaileysEventMap, type WAMessage, type WASocket } from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
-import { gateFrames } from './frame-gate.ts'
-import type { RawSocket } from './guard-socket.ts'
+import type { GatedSocket } from './socket.ts'
 import type { InboundLine } from './inbound.ts'
 
 /**
@@ -35,8 +34,11 @@ export interface InboundFollower {
  * - It answers a first message that was decrypted before with an error that makes WhatsApp forget it. After a crash
  *   between decryption and append that is the very message we need: it is asked for again, like any other.
  */
-export function followInbound(sock: WASocket, session: SessionContext, line: InboundLine): InboundFollower {
-  const gate = gateFrames(sock.ws as unknown as RawSocket)
+export function followInbound(
+  { sock, gate }: GatedSocket,
+  session: SessionContext,
+  line: InboundLine,
+): InboundFollower {
   const held = new Map<string, () => void>()
   let attached = true
   let taking = true

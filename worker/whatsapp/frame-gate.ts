@@ -1,38 +1,54 @@
 import type { RawSocket } from './guard-socket.ts'
 
-/** Holds back what is to be written to a socket. */
+/** Holds back what is written to a socket. */
 export interface FrameGate {
-  /** Shuts the gate until the returned function is called; with several holders, until all have called theirs. */
+  /** Shuts the gate for whatever is written from now on, until the returned function is called. */
   hold(): () => void
+  /** Resolves when all that was written so far has left. Never resolves for what a closed socket takes with it. */
+  passed(): Promise<void>
 }
 
+/** What stands in line: a frame, somebody who holds what is behind it, or somebody who waits for what is before it. */
+type Standing = { frame: unknown } | { held: boolean } | { reached: () => void }
+
 /**
- * A gate before a socket. While it is shut, frames wait in their order (they are numbered by Noise, so none may pass
- * another) and count as written, since Baileys goes on only when they are. A socket that closes takes them with it,
- * as it takes frames that are on their way.
+ * A gate before a socket. What stands behind a hold waits in its order (frames are numbered by Noise, so none may pass
+ * another) and counts as written, since Baileys goes on only when it is. A socket that closes takes it along, as it
+ * takes frames that are on their way.
  */
 export function gateFrames({ socket }: RawSocket): FrameGate {
-  if (socket === null) return { hold: () => () => {} }
+  if (socket === null) return { hold: () => () => {}, passed: async () => {} }
   const send = socket.send.bind(socket)
-  const waiting: unknown[] = []
-  let holders = 0
+  const line: Standing[] = []
 
   socket.send = (data, callback) => {
-    if (holders === 0) return send(data, callback)
-    waiting.push(data)
+    if (line.length === 0) return send(data, callback)
+    line.push({ frame: data })
     callback?.()
+  }
+
+  function pass(): void {
+    const held = line.findIndex(next => 'held' in next && next.held)
+    const free = line.splice(0, held === -1 ? line.length : held)
+    // Together they take one write of the system instead of one each.
+    const { _socket: wire } = socket ?? {}
+    wire?.cork()
+    for (const next of free) if ('frame' in next) send(next.frame, ignore)
+    wire?.uncork()
+    for (const next of free) if ('reached' in next) next.reached()
   }
 
   return {
     hold() {
-      holders += 1
-      let held = true
+      const mine = { held: true }
+      line.push(mine)
       return () => {
-        if (!held) return
-        held = false
-        holders -= 1
-        if (holders === 0) for (const data of waiting.splice(0)) send(data, ignore)
+        mine.held = false
+        if (line[0] === mine) pass()
       }
+    },
+    async passed() {
+      if (line.length > 0) await new Promise<void>(resolve => line.push({ reached: resolve }))
     },
   }
 }

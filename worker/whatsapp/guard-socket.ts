@@ -7,6 +7,8 @@ export interface RawSocket {
     send(data: unknown, callback?: (error?: Error) => void): void
     terminate(): void
     on(event: 'close', listener: () => void): void
+    /** The stream below, while there is one. */
+    readonly _socket?: { cork(): void; uncork(): void } | null
   } | null
 }
 

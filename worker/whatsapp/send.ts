@@ -45,6 +45,7 @@ export async function sendFor(
         ...(isJidStatusBroadcast(to) && { statusJidList: ownJids(context) }),
       })
       context.turn.written()
+      await context.gate.passed()
       await ack.wait()
     } finally {
       ack.drop()

@@ -20,6 +20,7 @@ import { containListeners } from './contain.ts'
 import { readDisconnect, type Disconnect } from './disconnect.ts'
 import type { SocketCaches } from './expiring-cache.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
+import { gateFrames, type FrameGate } from './frame-gate.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { limitHandshake } from './handshake-limit.ts'
 import { silenceConsole } from './silence.ts'
@@ -75,9 +76,14 @@ export interface SocketOptions {
   listener: SocketListener
 }
 
-/** A socket that is connecting or connected. */
-export interface LiveSocket {
+/** A socket, and the gate before it. */
+export interface GatedSocket {
   sock: WASocket
+  gate: FrameGate
+}
+
+/** A socket that is connecting or connected. */
+export interface LiveSocket extends GatedSocket {
   /** Closes in order, within a second or so. Resolves when nothing of it is left. */
   end(): Promise<void>
   /** Cuts the connection at once. */
@@ -130,11 +136,12 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     ...configOf(settings, options),
     auth: { creds, keys },
     logger: baileysLog(log),
-    makeSignalRepository: writeAhead(keys),
+    makeSignalRepository: writeAhead(keys, () => gate.hold()),
   })
   const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
     if (!quiet) listener.lost()
   })
+  const gate = gateFrames(sock.ws as unknown as RawSocket)
 
   containListeners(sock.ws, (event, error) => {
     log.debug(
@@ -183,6 +190,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
 
   return {
     sock,
+    gate,
     async end() {
       quiet = true
       await sock.end(undefined)

@@ -14,9 +14,12 @@ import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import { createCipher } from '../credentials/cipher.ts'
 import { openCredentials } from '../credentials/store.ts'
+import { FencedError } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
+import { gateFrames, type FrameGate } from './frame-gate.ts'
+import type { RawSocket } from './guard-socket.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
@@ -55,17 +58,23 @@ beforeEach(async () => {
 const transactions = { maxCommitRetries: 1, delayBetweenTriesMs: 1 }
 const bare = DEFAULT_CONNECTION_CONFIG.makeSignalRepository
 const noLids = async () => []
+const noop = () => undefined
 
 /** A worker's view of Alice: as after each start, nothing is in memory. */
 function alice(creds: AuthenticationCreds, make = aheadOf) {
   const store = openCredentials({ redis, log: quiet, fence, cipher }, sessionId)
   const signalKeys = addTransactionCapability(store, log, transactions)
-  return { store, signalKeys, signal: make(store)({ creds, keys: signalKeys }, log, noLids) }
+  const left: unknown[] = []
+  const socket = { send: (frame: unknown) => void left.push(frame), terminate: noop, on: noop }
+  const raw: RawSocket = { close: async () => undefined, socket }
+  const gate = gateFrames(raw)
+  const signal = make(store, () => gate.hold())({ creds, keys: signalKeys }, log, noLids)
+  /** Writes to the socket. */
+  const write = (frame: unknown): void => socket.send(frame)
+  return { store, signalKeys, signal, gate, write, left }
 }
 
-function aheadOf(store: SignalKeyStore) {
-  return writeAhead(store)
-}
+const aheadOf = (store: SignalKeyStore, hold: FrameGate['hold']) => writeAhead(store, hold)
 
 function bob() {
   const creds = initAuthCreds()
@@ -100,6 +109,7 @@ async function sendAndDie<T>(self: ReturnType<typeof alice>, encrypt: () => Prom
   let sent: T | undefined
   const send = self.signalKeys.transaction(async () => {
     sent = await encrypt()
+    await self.gate.passed()
     throw crash
   }, aliceJid)
   await expect(send).rejects.toBe(crash)
@@ -111,7 +121,9 @@ const text = (value: Uint8Array) => Buffer.from(value).toString()
 async function twoTexts(make?: typeof aheadOf): Promise<string[]> {
   const creds = initAuthCreds()
   const friend = bob()
-  await alice(creds).signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  const linking = alice(creds)
+  await linking.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  await linking.gate.passed()
   const read: string[] = []
   for (const body of ['one', 'two']) {
     const self = alice(creds, make)
@@ -229,10 +241,12 @@ describe('Signal state written ahead', () => {
     const self = alice(creds)
     const jids = Array.from({ length: 20 }, (_, i) => `62${80 + i}@s.whatsapp.net`)
     for (const jid of jids) await self.signal.injectE2ESession({ jid, session: bob().bundle })
+    await self.gate.passed()
     const calls = vi.spyOn(redis, 'evalsha')
     await self.signalKeys.transaction(async () => {
       await Promise.all(jids.map(jid => self.signal.encryptMessage({ jid, data: Buffer.from('hi') })))
     }, aliceJid)
+    await self.gate.passed()
     expect(calls).toHaveBeenCalledTimes(1)
     calls.mockRestore()
   })
@@ -250,14 +264,58 @@ describe('Signal state written ahead', () => {
     expect(await afterNewSession()).toBe('two')
   })
 
-  it('gives out no ciphertext, and has ended the socket, when the record cannot be stored', async () => {
+  it('lets a text leave when its record is stored, and those made meanwhile together', async () => {
+    const friend = bob()
+    const self = alice(initAuthCreds())
+    await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+    await self.gate.passed()
+    const calls = vi.spyOn(redis, 'evalsha')
+    const control = redis.duplicate()
+    await control.client('PAUSE', 10_000, 'WRITE')
+    const send = async (body: string) =>
+      self.write(await self.signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) }))
+    await send('one')
+    await vi.waitUntil(() => calls.mock.calls.length === 1)
+    for (const body of ['two', 'three', 'four']) await send(body)
+    expect(self.left).toEqual([])
+    await control.client('UNPAUSE')
+    await self.gate.passed()
+    const read: string[] = []
+    for (const sent of self.left as Awaited<ReturnType<typeof self.signal.encryptMessage>>[]) {
+      read.push(text(await friend.signal.decryptMessage({ jid: aliceJid, ...sent })))
+    }
+    expect(read).toEqual(['one', 'two', 'three', 'four'])
+    expect(calls).toHaveBeenCalledTimes(2)
+    calls.mockRestore()
+    control.disconnect()
+  })
+
+  it('gives out what was decrypted when its record is stored', async () => {
+    const friend = bob()
+    const self = alice(initAuthCreds())
+    await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+    const first = await self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') })
+    await friend.signal.decryptMessage({ jid: aliceJid, ...first })
+    const answer = await friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
+    await self.gate.passed()
+    const before = await redis.hgetallBuffer(keys.credentials(sessionId))
+    await self.signal.decryptMessage({ jid: bobJid, ...answer })
+    expect(await redis.hgetallBuffer(keys.credentials(sessionId))).not.toEqual(before)
+  })
+
+  it('lets no frame leave, and has ended the socket, when the record cannot be stored', async () => {
     const creds = initAuthCreds()
     const friend = bob()
-    const end = vi.fn<(error: unknown) => void>()
-    const self = alice(creds, store => writeAhead(storeOrEnd(store, end)))
+    const ended = Promise.withResolvers<unknown>()
+    const self = alice(creds, (store, hold) => writeAhead(storeOrEnd(store, ended.resolve), hold))
     await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+    await self.gate.passed()
     await redis.set(keys.lease(0), 'other:2')
-    await expect(self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') })).rejects.toThrow(/lease/)
-    expect(end).toHaveBeenCalledTimes(1)
+    self.write(await self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') }))
+    expect(await ended.promise).toBeInstanceOf(FencedError)
+    self.write('another')
+    await redis.set(keys.lease(0), fence.token)
+    await self.store.set({ session: { other: { _sessions: {}, version: 'v1' } } as never })
+    expect(self.left).toEqual([])
   })
 })

@@ -7,6 +7,7 @@ import {
   type SignalKeyStore,
   type SocketConfig,
 } from '@whiskeysockets/baileys'
+import type { FrameGate } from './frame-gate.ts'
 import { trimOwnSenderKey } from './sender-key.ts'
 import { createTurns } from './turns.ts'
 
@@ -26,16 +27,18 @@ const IS_RECORD = new Set<string>(RECORDS)
  * and commits after that. A crash in between uses the same message counter, and so the same message key, again; and a
  * transaction that decrypts from a contact while another encrypts for it sets the records back even without a crash,
  * since each commits what it read at its start. Here these records pass the transactions by: one at a time reads, changes
- * and stores the record of a device, and an encryption resolves when its record is stored. What Baileys commits later
- * no longer holds these records. Decryption gains the same: a record that went forward never goes
- * back, whatever happens to the rest of its transaction. `store` is the durable store below the transactions.
+ * and sets the record of a device, and from then on no frame leaves until the record is stored (`hold`). So the texts
+ * that are encrypted meanwhile are stored together and leave together. What Baileys commits later no longer holds these
+ * records. Decryption gains the same: a record that went forward never goes back, whatever happens to the rest of its
+ * transaction. `store` is the durable store below the transactions; what was set is read from it at once.
  */
-export function writeAhead(store: SignalKeyStore): SocketConfig['makeSignalRepository'] {
+export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): SocketConfig['makeSignalRepository'] {
   return (auth, logger, pnToLid) => {
     // In place: Baileys reads and deletes sessions through this same object, past the repository.
-    Object.assign(auth.keys, passBy(store, auth.keys))
+    const records = createRecords(store, hold)
+    Object.assign(auth.keys, passBy(records, auth.keys))
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
-    return Object.assign(repository, oneAtATime(repository))
+    return Object.assign(repository, oneAtATime(repository, records))
   }
 }
 
@@ -47,10 +50,12 @@ export function writeAhead(store: SignalKeyStore): SocketConfig['makeSignalRepos
  */
 function oneAtATime(
   repository: Repository,
-): Pick<Repository, 'encryptMessage' | 'decryptMessage' | 'injectE2ESession'> {
+  records: Pick<Records, 'stored'>,
+): Pick<Repository, 'encryptMessage' | 'decryptMessage' | 'decryptGroupMessage' | 'injectE2ESession'> {
   const inTurn = createTurns()
   const encrypt = repository.encryptMessage.bind(repository)
   const decrypt = repository.decryptMessage.bind(repository)
+  const decryptGroup = repository.decryptGroupMessage.bind(repository)
   const inject = repository.injectE2ESession.bind(repository)
 
   async function exclusive<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O): Promise<T> {
@@ -61,34 +66,65 @@ function oneAtATime(
     return inTurn(repository.jidToSignalProtocolAddress(one), () => work({ ...options, jid: one }))
   }
 
+  async function afterStoring<T>(work: Promise<T>): Promise<T> {
+    const plain = await work
+    // The event that is made of it must not be stored before, or a crash between the two would make it twice.
+    await records.stored()
+    return plain
+  }
+
   return {
     encryptMessage: options => exclusive(encrypt, options),
-    decryptMessage: options => exclusive(decrypt, options),
+    decryptMessage: options => afterStoring(exclusive(decrypt, options)),
+    decryptGroupMessage: options => afterStoring(decryptGroup(options)),
     injectE2ESession: options => exclusive(inject, options),
   }
 }
 
-function passBy(store: SignalKeyStore, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
+/** The records of a session. */
+interface Records extends Pick<SignalKeyStore, 'get'> {
+  /** What is set is read from now on, and what is written to the socket from now on leaves when it is stored. */
+  set(records: SignalDataSet): void
+  /** Resolves when all that was set is stored. */
+  stored(): Promise<void>
+}
+
+function createRecords(store: SignalKeyStore, hold: FrameGate['hold']): Records {
+  let last: Promise<void> = Promise.resolve()
+  return {
+    get: (type, ids) => store.get(type, ids),
+    set(records) {
+      const open = hold()
+      last = Promise.resolve(store.set(withoutOwnKeys(records)))
+      // After a failure the gate stays shut, on a socket that the store has ended.
+      last.then(open, () => undefined)
+    },
+    stored: async () => last,
+  }
+}
+
+function withoutOwnKeys(records: SignalDataSet): SignalDataSet {
+  const { 'sender-key': senderKeys } = records
+  if (senderKeys === undefined) return records
+  const trimmed = Object.entries(senderKeys).map(([id, record]) => [id, record && trimOwnSenderKey(record)])
+  return { ...records, 'sender-key': Object.fromEntries(trimmed) }
+}
+
+function passBy(records: Records, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
   const get = transactional.get.bind(transactional)
   const set = transactional.set.bind(transactional)
 
   return {
-    get: async (type, ids) => (IS_RECORD.has(type) ? store.get(type, ids) : get(type, ids)),
+    get: async (type, ids) => (IS_RECORD.has(type) ? records.get(type, ids) : get(type, ids)),
 
     async set(mutations) {
-      const records: SignalDataSet = {}
+      const passing: SignalDataSet = {}
       const rest: SignalDataSet = {}
       for (const [type, values] of Object.entries(mutations)) {
-        Object.assign(IS_RECORD.has(type) ? records : rest, { [type]: values })
+        Object.assign(IS_RECORD.has(type) ? passing : rest, { [type]: values })
       }
-      if (Object.keys(records).length > 0) await storeRecords(records)
+      if (Object.keys(passing).length > 0) records.set(passing)
       if (Object.keys(rest).length > 0) await set(rest)
     },
-  }
-
-  async function storeRecords(records: SignalDataSet): Promise<void> {
-    const { 'sender-key': senderKeys } = records
-    const trimmed = Object.entries(senderKeys ?? {}).map(([id, record]) => [id, record && trimOwnSenderKey(record)])
-    await store.set(senderKeys === undefined ? records : { ...records, 'sender-key': Object.fromEntries(trimmed) })
   }
 }
