@@ -102,6 +102,11 @@ function bob() {
   return { signal, bundle }
 }
 
+/** A record as libsignal writes it. */
+interface Closable {
+  _sessions: Record<string, { indexInfo: { closed: number } }>
+}
+
 const crash = new Error('killed')
 
 /** A send as Baileys does it, killed after the bytes went out and before its commit. */
@@ -288,6 +293,28 @@ describe('Signal state written ahead', () => {
     expect(calls).toHaveBeenCalledTimes(2)
     calls.mockRestore()
     control.disconnect()
+  })
+
+  it('knows at any time whether a contact has an open session, under both names', async () => {
+    const { signal, store } = alice(initAuthCreds())
+    await signal.lidMapping.storeLIDPNMappings([{ lid: bobLid, pn: bobJid }])
+    const valid = async () => {
+      const found = [await signal.validateSession(bobJid), await signal.validateSession(bobLid)]
+      return found.map(({ exists, reason }) => (exists ? 'open' : reason))
+    }
+    expect(await valid()).toEqual(['no session', 'no session'])
+    await signal.injectE2ESession({ jid: bobJid, session: bob().bundle })
+    for (let i = 0; i < 2; i++) expect(await valid()).toEqual(['open', 'open'])
+    await signal.deleteSession([bobLid])
+    expect(await valid()).toEqual(['no session', 'no session'])
+    await signal.injectE2ESession({ jid: bobJid, session: bob().bundle })
+    expect(await valid()).toEqual(['open', 'open'])
+
+    const address = signal.jidToSignalProtocolAddress(bobLid)
+    const { [address]: record } = (await store.get('session', [address])) as unknown as Record<string, Closable>
+    for (const session of Object.values(record?._sessions ?? {})) session.indexInfo.closed = Date.now()
+    await store.set({ session: { [address]: structuredClone(record) as never } })
+    expect(await valid()).toEqual(['no open session', 'no open session'])
   })
 
   it('gives out what was decrypted when its record is stored', async () => {

@@ -38,7 +38,7 @@ export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): Sock
     const records = createRecords(store, hold)
     Object.assign(auth.keys, passBy(records, auth.keys))
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
-    return Object.assign(repository, oneAtATime(repository, records))
+    return Object.assign(repository, oneAtATime(repository, records), rememberValid(repository, records))
   }
 }
 
@@ -59,10 +59,7 @@ function oneAtATime(
   const inject = repository.injectE2ESession.bind(repository)
 
   async function exclusive<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O): Promise<T> {
-    const { jid } = options
-    const byNumber = isPnUser(jid) === true || isHostedPnUser(jid) === true
-    const lid = byNumber ? await repository.lidMapping.getLIDForPN(jid) : undefined
-    const one = lid ?? jid
+    const one = await oneName(repository, options.jid)
     return inTurn(repository.jidToSignalProtocolAddress(one), () => work({ ...options, jid: one }))
   }
 
@@ -79,6 +76,44 @@ function oneAtATime(
     decryptGroupMessage: options => afterStoring(decryptGroup(options)),
     injectE2ESession: options => exclusive(inject, options),
   }
+}
+
+/**
+ * Before each message Baileys asks of every device whether its record has an open session, and libsignal reads all keys
+ * of the record for that. A record is never changed in place, so what was found of one holds for as long as it is the
+ * device's.
+ */
+function rememberValid(repository: Repository, records: Pick<Records, 'get'>): Pick<Repository, 'validateSession'> {
+  const valid = new WeakSet<object>()
+  const validate = repository.validateSession.bind(repository)
+
+  async function recordOf(jid: string): Promise<object | undefined> {
+    try {
+      const address = repository.jidToSignalProtocolAddress(await oneName(repository, jid))
+      const { [address]: record } = await records.get('session', [address])
+      return record
+    } catch {
+      // The validation finds out by itself.
+      return undefined
+    }
+  }
+
+  return {
+    async validateSession(jid) {
+      const record = await recordOf(jid)
+      if (record !== undefined && valid.has(record)) return { exists: true }
+      const validation = await validate(jid)
+      if (record !== undefined && validation.exists) valid.add(record)
+      return validation
+    },
+  }
+}
+
+/** Of the two names that a device may have, the one under which its record is kept. */
+async function oneName(repository: Repository, jid: string): Promise<string> {
+  const byNumber = isPnUser(jid) === true || isHostedPnUser(jid) === true
+  const lid = byNumber ? await repository.lidMapping.getLIDForPN(jid) : undefined
+  return lid ?? jid
 }
 
 /** The records of a session. */
