@@ -72,7 +72,11 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
       flush()
       socket.close()
     },
-    cut: () => socket.terminate(),
+    cut() {
+      // What came in the same piece as the frame at which it is cut has no effect any more.
+      connection.state = 'closed'
+      socket.terminate()
+    },
   }
 
   const read = async (frame: Buffer): Promise<void> => {
@@ -94,7 +98,7 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   const fail = (error: unknown): void => {
     const detail = error instanceof Error ? error.message : String(error)
     context.journal.log('problem', { connection: number, detail })
-    socket.terminate()
+    connection.cut()
   }
 
   events.opened(connection)

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
+import { gateFrames } from '../../worker/whatsapp/frame-gate.ts'
+import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
 import { closed, createTestClient, linkByQr, MessageStatus, opened, type TestClient } from './test-client.ts'
 
 const BUDI = '628999000031@s.whatsapp.net'
@@ -75,6 +77,21 @@ describe('sockets', () => {
     const seen = await control.received({ id: sent?.key.id ?? '' })
     expect(seen).toHaveLength(when === 'before' ? 0 : 1)
     await reopen()
+  })
+
+  it('are cut before what came in the same piece', async () => {
+    const gate = gateFrames(client.socket.ws as unknown as RawSocket)
+    await client.socket.sendMessage(BUDI, { text: 'warm again' })
+    await control.fault({ kind: 'cut', when: 'before', phone, count: 1 })
+    const release = gate.hold()
+    const sent = [
+      await client.socket.sendMessage(BUDI, { text: 'struck' }),
+      await client.socket.sendMessage(BUDI, { text: 'behind it' }),
+    ]
+    release()
+    expect(await closed(client)).toBe(428)
+    await reopen()
+    for (const message of sent) expect(await control.received({ id: message?.key.id ?? '' })).toEqual([])
   })
 
   it.each([

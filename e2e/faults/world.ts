@@ -8,6 +8,9 @@ import type { Received } from '../../dev/simulator/received.ts'
 import type { StackOptions } from '../../dev/stack/options.ts'
 import { startStack, type Stack } from '../../dev/stack/stack.ts'
 import { until } from '../../dev/stack/until.ts'
+import { keys } from '../../shared/keys.ts'
+import { QUEUE } from '../../shared/partition.ts'
+import { layoutOf } from '../../worker/queue/layout.ts'
 import { createApi, type Api } from '../api.ts'
 import { curveSetting } from '../curve.ts'
 import type { Accepted } from './check.ts'
@@ -38,6 +41,8 @@ export interface World {
   readonly accepted: readonly (Accepted & { at: number })[]
   /** Resolves when every accepted text has arrived at the simulator, or throws after `timeoutMs`. */
   settled(timeoutMs: number): Promise<void>
+  /** Resolves when no job is left in the queues or lanes. */
+  idle(): Promise<void>
   received(): Promise<Received[]>
   journal(): Promise<JournalEntry[]>
   close(): Promise<void>
@@ -139,6 +144,22 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
           return missing.size === 0
         },
         { timeoutMs, everyMs: 250 },
+      )
+    },
+    async idle() {
+      await until(
+        'all jobs to end',
+        async () => {
+          const { wait, active, delayed } = layoutOf(QUEUE)
+          const left = await Promise.all([
+            redis.llen(wait),
+            redis.llen(active),
+            redis.zcard(delayed),
+            redis.scard(keys.parked(0)),
+          ])
+          return left.every(count => count === 0)
+        },
+        { timeoutMs: 60_000, everyMs: 50 },
       )
     },
     received: () => simulator.received({ limit: ALL }),

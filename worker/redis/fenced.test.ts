@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
-import { testRedis, type TestFence } from '../outbox/testing.ts'
+import { log, testRedis, type TestFence } from '../outbox/testing.ts'
+import { connectRedis } from './connection.ts'
 import { FencedError, fencedScript } from './fenced.ts'
 
 const ADD = fencedScript(`return redis.call('RPUSH', KEYS[1], unpack(ARGV))`)
@@ -68,6 +69,16 @@ describe('fenced scripts', () => {
     const outcomes = await Promise.allSettled([ADD.run(server.redis, stale, ['a'], ['old']), add('a', 'new')])
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
     expect(await server.redis.lrange('a', 0, -1)).toEqual(['new'])
+  })
+
+  test('wait for a primary when theirs was made a replica', async () => {
+    const redis = connectRedis(server.url, 'wait', log)
+    await server.redis.replicaof('127.0.0.1', '1')
+    const adding = ADD.run(redis, fence, ['a'], ['one'])
+    await vi.waitUntil(async () => /errorstat_READONLY/.test(await server.redis.info('errorstats')))
+    await server.redis.replicaof('NO', 'ONE')
+    expect(await adding).toBe(1)
+    redis.disconnect()
   })
 
   test('run in their order when there are too many for one command, though Redis has forgotten them', async () => {

@@ -52,7 +52,8 @@ export function fencedScript(lua: string): FencedScript {
 }
 
 // The comparison stands in the same script as the writes: a check made before the call could be stale by the time of it.
-// A call that fails leaves what it did so far, as it would alone, and does not keep the others from running.
+// A call that fails leaves what it did so far, as it would alone, and does not keep the others from running. But READONLY
+// goes for all, and is the reply to all, since that has the connection look for the new primary and send them again.
 const sourceOfAll = () => `
 if redis.call('GET', table.remove(KEYS, 1)) ~= table.remove(ARGV, 1) then
   return redis.error_reply('FENCED the lease is lost')
@@ -66,6 +67,7 @@ while arg <= #ARGV do
   for i = 1, tonumber(ARGV[arg + 2]) do args[i] = ARGV[arg + 2 + i] end
   local ran, reply = pcall(scripts[tonumber(ARGV[arg])], keys, args)
   if not ran and type(reply) ~= 'table' then reply = {err = tostring(reply)} end
+  if not ran and string.sub(reply.err, 1, 8) == 'READONLY' then return reply end
   if reply == nil then reply = false end
   replies[#replies + 1] = reply
   key, arg = key + #keys, arg + 3 + #args

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { proto } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import { createCipher } from '../credentials/cipher.ts'
@@ -91,4 +91,12 @@ test('is bounded by count and by age, oldest first, and ends by itself', async (
   expect(await redis.zrange(keys.sentTimes(sessionId), '0', '-1')).toEqual(['E', 'F'])
   expect(await redis.pttl(keys.sent(sessionId))).toBeGreaterThan(0)
   expect(await redis.pttl(keys.sentTimes(sessionId))).toBeGreaterThan(0)
+})
+
+test('a full Redis is waited for', async () => {
+  await redis.config('SET', 'maxmemory', 1)
+  const keeping = open().keep(fence, sessionId, 'A', text('patient'))
+  await vi.waitUntil(async () => /errorstat_OOM/.test(await redis.info('errorstats')))
+  await redis.config('SET', 'maxmemory', 0)
+  expect(await keeping).toMatchObject(text('patient'))
 })

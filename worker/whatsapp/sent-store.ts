@@ -2,6 +2,7 @@ import { proto } from '@whiskeysockets/baileys'
 import { keys } from '../../shared/keys.ts'
 import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
 import { fencedScript } from '../redis/fenced.ts'
+import { persist } from '../redis/persist.ts'
 import type { SentStore } from '../sessions/context.ts'
 import type { Core } from '../types.ts'
 
@@ -62,7 +63,9 @@ export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits =
     async keep(fence, sessionId, messageId, message) {
       const value = cipher.encrypt(proto.Message.encode(message).finish(), place(sessionId, messageId))
       const at = [keys.sent(sessionId), keys.sentTimes(sessionId)]
-      const kept = await KEEP.run(redis, fence, at, [messageId, value, clock.now(), limits.ageMs, limits.count, TRIM])
+      const args = [messageId, value, clock.now(), limits.ageMs, limits.count, TRIM]
+      // An outage of Redis is no failure of the job, which would lose its place by it.
+      const kept = await persist(async () => KEEP.run(redis, fence, at, args), fence, log)
       if (kept === 1) return message
       return (await get(sessionId, messageId)) ?? message
     },

@@ -30,6 +30,8 @@ export async function disturbSends({ sessions: count, texts, storm, codes }: Ack
       await world.postTexts(sessions, texts)
       await world.settled(120_000)
     }
+    // What was cut after it had arrived is sent again, and must not take the error acks.
+    await world.idle()
     const { faults: idle } = await world.simulator.faults()
     const refused = await refuseSome(world, sessions)
     for (const code of codes) {
