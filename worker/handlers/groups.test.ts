@@ -162,6 +162,21 @@ describe('acks', () => {
     expect(seen.map(({ duplicate }) => duplicate)).toEqual([false, true])
   })
 
+  test('misses no ack of a message that has not left yet', async () => {
+    await session.run('SEND_TEXT', { to: jid(BUDI), text: 'warm' })
+    let append = () => {}
+    session.gate.append = new Promise(resolve => (append = resolve))
+    const { id } = await session.control.sendText(BUDI, session.phone, 'shuts the gate')
+    await session.client.on('messages.upsert', ({ messages }) => messages.some(({ key }) => key.id === id) || undefined)
+    const sending = session.run('SEND_TEXT', { to: jid(BUDI), text: 'patient' })
+    // Longer than it waits for an ack.
+    const early = await session.control.received({ chat: BUDI, count: 100, wait: 400 })
+    expect(early.filter(({ text }) => text === 'patient')).toEqual([])
+    append()
+    expect((await sending).key).toMatchObject({ remoteJid: jid(BUDI) })
+    session.gate.append = undefined
+  })
+
   test('a recipient that cannot decrypt is sent the same message again', async () => {
     await session.control.fault({ kind: 'fail-decrypt', count: 1 })
     const { key } = await session.run('SEND_TEXT', { to: jid(AGUS), text: 'say again?' })
