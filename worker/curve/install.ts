@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import sodium from 'sodium-native'
 import { nativeMacs } from './mac.ts'
+import { poolRandomBytes } from './pool-random.ts'
 import { wrapBufferKeys } from './wrap-keys.ts'
 import { signXeddsa, verifyXeddsa } from './xeddsa.ts'
 
@@ -43,7 +44,7 @@ export const nativeCurve: SignalCurve = {
 }
 
 /**
- * Replaces libsignal's curve operations and MACs in this process, and speeds up the keys of all ciphers. Must run before
+ * Replaces libsignal's curve operations and MACs in this process, and speeds up keys of ciphers and small random bytes. Must run before
  * Baileys is imported: its ES modules bind libsignal's functions when they load. The format of stored keys is the same
  * either way.
  */
@@ -52,6 +53,7 @@ export function installNativeCurve(): void {
   Object.assign(fromBaileys('libsignal/src/curve.js') as object, nativeCurve)
   Object.assign(fromBaileys('libsignal/src/crypto.js') as object, nativeMacs)
   wrapBufferKeys()
+  poolRandomBytes()
 }
 
 function publicOf(privateKey: Buffer): Buffer {
