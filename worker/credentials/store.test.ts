@@ -212,6 +212,19 @@ describe('credentials in Redis', () => {
     expect(await store.get('session', ['a', 'b', 'c'])).toEqual({ a: session(4), b: session(1) })
   })
 
+  it('does not find what is being removed, though it was asked for before', async () => {
+    await open().set({ session: { a: session(1), b: session(1) } })
+    const store = open()
+    const reading = store.get('session', ['a'])
+    const removal = store.set({ session: { a: null } })
+    expect(await reading).toEqual({})
+    await removal
+    const late = store.get('session', ['a', 'b'])
+    const change = store.set({ session: { b: session(2) } })
+    expect(await late).toEqual({ b: session(2) })
+    await change
+  })
+
   it('is gone after clear, and lets no straggler bring it back', async () => {
     const store = open()
     const last = store.set({ session: { '628.0': session(1) } })

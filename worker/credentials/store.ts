@@ -106,22 +106,28 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     if (!UNCACHED.has(place.type)) cache.set(field, value)
   }
 
-  async function read(places: readonly Place[]): Promise<Known[]> {
-    const known = places.map(knownAt)
-    const missing = places.filter((_, i) => known[i] === undefined)
-    if (missing.length === 0) return known.map(value => value ?? null)
-
-    const before = writes
-    const answers = await persist(async () => redis.hmgetBuffer(hash, ...missing.map(fieldOf)), fence, log)
+  /** The values by field, `null` for what is not there. */
+  async function read(places: readonly Place[]): Promise<Map<string, Known>> {
+    const early = new Map(places.map(place => [fieldOf(place), knownAt(place)]))
+    const missing = places.filter(place => early.get(fieldOf(place)) === undefined)
     const found = new Map<string, Known>()
-    for (const [i, place] of missing.entries()) {
-      const envelope = answers[i]
-      const value = envelope ? cipher.decrypt(envelope, place) : null
-      found.set(fieldOf(place), value)
-      // A write that ended in between has told the cache something newer.
-      if (writes === before) remember(fieldOf(place), place, value)
+    if (missing.length > 0) {
+      const before = writes
+      const answers = await persist(async () => redis.hmgetBuffer(hash, ...missing.map(fieldOf)), fence, log)
+      for (const [i, place] of missing.entries()) {
+        const envelope = answers[i]
+        const value = envelope ? cipher.decrypt(envelope, place) : null
+        found.set(fieldOf(place), value)
+        // A write that ended in between has told the cache something newer.
+        if (writes === before) remember(fieldOf(place), place, value)
+      }
     }
-    return places.map((place, i) => newest(fieldOf(place)) ?? known[i] ?? found.get(fieldOf(place)) ?? null)
+    return new Map(
+      [...early].map(([field, known]) => {
+        const value = [newest(field), known, found.get(field)].find(each => each !== undefined)
+        return [field, value ?? null]
+      }),
+    )
   }
 
   function newest(field: string): Known | undefined {
@@ -172,12 +178,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     }
   }
 
-  /** A session that was set and is not stored yet. */
-  const unwritten = (place: Place) => queue.pending(fieldOf(place))?.session
-
   return {
     async loadCreds() {
-      const [bytes] = await read([{ ...CREDS, sessionId }])
+      const bytes = (await read([{ ...CREDS, sessionId }])).get(fieldOf(CREDS))
       await survey()
       return bytes ? decodeCreds(bytes) : undefined
     },
@@ -186,14 +189,17 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
 
     async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]) {
       const places = ids.map(id => ({ sessionId, type, id }))
-      const early = places.map(unwritten)
+      const early = places.map(place => queue.pending(fieldOf(place)))
       const stored = await read(places.filter((_, i) => early[i] === undefined))
       const result: { [id: string]: SignalDataTypeMap[T] } = {}
       for (const [i, place] of places.entries()) {
-        const bytes = early[i] === undefined ? stored.shift() : undefined
-        const session = unwritten(place) ?? early[i]
-        if (session !== undefined) result[place.id] = session as SignalDataTypeMap[T]
-        else if (bytes) result[place.id] = decode(type, bytes)
+        const change = queue.pending(fieldOf(place)) ?? early[i]
+        if (change?.session !== undefined) {
+          result[place.id] = change.session as SignalDataTypeMap[T]
+          continue
+        }
+        const bytes = change === undefined ? stored.get(fieldOf(place)) : change.bytes()
+        if (bytes) result[place.id] = decode(type, bytes)
       }
       return result
     },
