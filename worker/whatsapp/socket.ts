@@ -23,6 +23,7 @@ import { undoFailedAttempts } from './failed-attempts.ts'
 import { gateFrames, type FrameGate } from './frame-gate.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { limitHandshake } from './handshake-limit.ts'
+import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
@@ -117,6 +118,7 @@ const WANTED_HISTORY = new Set<unknown>([
 export function createSockets(settings: SocketSettings, log: Logger): Sockets {
   silenceConsole(log)
   undoFailedAttempts()
+  reuseRecords()
   if (settings.noiseRootKey !== undefined && isLoopback(settings.url)) {
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(settings.noiseRootKey)
   }

@@ -20,6 +20,7 @@ import { baileysLog } from './baileys-log.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
 import { gateFrames, type FrameGate } from './frame-gate.ts'
 import type { RawSocket } from './guard-socket.ts'
+import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
@@ -42,6 +43,7 @@ let restoreConsole: () => void
 beforeAll(async () => {
   restoreConsole = silenceConsole(quiet)
   undoFailedAttempts()
+  reuseRecords()
   server = await startRedis()
   redis = new Redis(server.url)
 })

@@ -38,7 +38,7 @@ export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): Sock
     const records = createRecords(store, hold)
     Object.assign(auth.keys, passBy(records, auth.keys))
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
-    return Object.assign(repository, oneAtATime(repository, records), rememberValid(repository, records))
+    return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records))
   }
 }
 
@@ -78,33 +78,29 @@ function oneAtATime(
   }
 }
 
+/** What is read of a record as libsignal 6.0.0 writes it (`session_record.js`). */
+interface Written {
+  _sessions?: Record<string, { registrationId?: unknown; indexInfo: { closed: number } }>
+}
+
 /**
- * Before each message Baileys asks of every device whether its record has an open session, and libsignal reads all keys
- * of the record for that. A record is never changed in place, so what was found of one holds for as long as it is the
- * device's.
+ * Before each message Baileys asks of every device whether its record has an open session, and libsignal parses all keys
+ * of the record for that. What is written tells, too. Only of a record that has none libsignal is asked why.
  */
-function rememberValid(repository: Repository, records: Pick<Records, 'get'>): Pick<Repository, 'validateSession'> {
-  const valid = new WeakSet<object>()
+function quickValidation(repository: Repository, records: Pick<Records, 'get'>): Pick<Repository, 'validateSession'> {
   const validate = repository.validateSession.bind(repository)
 
-  async function recordOf(jid: string): Promise<object | undefined> {
-    try {
-      const address = repository.jidToSignalProtocolAddress(await oneName(repository, jid))
-      const { [address]: record } = await records.get('session', [address])
-      return record
-    } catch {
-      // The validation finds out by itself.
-      return undefined
-    }
+  async function hasOpenSession(jid: string): Promise<boolean> {
+    const address = repository.jidToSignalProtocolAddress(await oneName(repository, jid))
+    const { [address]: record } = (await records.get('session', [address])) as Record<string, Written | undefined>
+    const open = Object.values(record?._sessions ?? {}).find(({ indexInfo }) => indexInfo.closed === -1)
+    return typeof open?.registrationId === 'number'
   }
 
   return {
     async validateSession(jid) {
-      const record = await recordOf(jid)
-      if (record !== undefined && valid.has(record)) return { exists: true }
-      const validation = await validate(jid)
-      if (record !== undefined && validation.exists) valid.add(record)
-      return validation
+      const open = await hasOpenSession(jid).catch(() => false)
+      return open ? { exists: true } : validate(jid)
     },
   }
 }
