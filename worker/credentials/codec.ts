@@ -14,8 +14,30 @@ const PLAIN = new Set<string>(['session', 'sender-key-memory', 'device-list', 'l
 export function encodeValue(type: string, value: unknown): Buffer {
   if (value instanceof Uint8Array) return Buffer.concat([Buffer.of(BYTES), value])
   const plain = PLAIN.has(type)
-  const text = plain ? JSON.stringify(value) : JSON.stringify(value, BufferJSON.replacer)
+  const text = plain ? JSON.stringify(value) : withBytes(value)
   return Buffer.concat([Buffer.of(plain ? JSON_TEXT : JSON_WITH_BYTES), Buffer.from(text)])
+}
+
+/**
+ * The text that `BufferJSON` makes of a value. JSON.stringify shows bytes to its replacer as a list of numbers, which takes
+ * a tenth of a message to a new contact: the index of privacy tokens is written with each and has all contacts in it.
+ */
+function withBytes(value: unknown): string {
+  const isPlain = isObject(value) && !Array.isArray(value) && !('toJSON' in value)
+  const fields: [string, unknown][] = isPlain ? Object.entries(value) : []
+  if (!isPlain || fields.some(([, field]) => isObject(field) && !isBytes(field))) {
+    return JSON.stringify(value, BufferJSON.replacer)
+  }
+  const texts = fields.map(([name, field]) => [name, isBytes(field) ? textOf(field) : field])
+  return JSON.stringify(Object.fromEntries(texts))
+}
+
+const isObject = (value: unknown) => typeof value === 'object' && value !== null
+const isBytes = (value: unknown) => value instanceof Uint8Array
+
+function textOf(bytes: Uint8Array): { type: 'Buffer'; data: string } {
+  const { buffer, byteOffset, byteLength } = bytes
+  return { type: 'Buffer', data: Buffer.from(buffer, byteOffset, byteLength).toString('base64') }
 }
 
 /** Reads what {@link encodeValue} wrote. The result is the caller's own: changing it changes nothing that is kept. */
