@@ -21,7 +21,11 @@ interface Kind {
   rated?: boolean
 }
 
-/** (a): texts/s and CPU a text of our worker beside bare Baileys with keys in memory, in turns. */
+/**
+ * (a): texts/s and CPU a text of our worker beside bare Baileys with keys in memory, in turns. Bare Baileys goes on as
+ * soon as bytes are written and never leaves its loop: it reads its acks and receipts when it has sent everything, which
+ * is not counted. Ours reads them meanwhile, since a job ends with its ack.
+ */
 export async function benchSends({ sessions, texts, turns }: SendsSize): Promise<Row[]> {
   const world = await startWorld({})
   const bare = await startBare(world, sessions)
