@@ -192,6 +192,29 @@ async function byBothNames(): Promise<string[]> {
   return read
 }
 
+/** Texts to Bob's number around the moment at which his LID becomes known, `steps` microtasks after the first of them. */
+async function migrating(steps: number): Promise<string[]> {
+  const friend = bob()
+  const { signal, store, gate } = alice(initAuthCreds())
+  const sent: Awaited<ReturnType<typeof signal.encryptMessage>>[] = []
+  const toBob = async (body: string) =>
+    void sent.push(await signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) }))
+  await store.set({ 'device-list': { [bobJid.split('@')[0] ?? '']: ['0'] } })
+  await signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  await toBob('zero')
+  const crossing = [toBob('one'), toBob('two'), toBob('three')]
+  for (let i = 0; i < steps; i++) await Promise.resolve()
+  await signal.lidMapping.storeLIDPNMappings([{ lid: bobLid, pn: bobJid }])
+  crossing.push(toBob('four'))
+  await signal.migrateSession(bobJid, bobLid)
+  await Promise.all(crossing)
+  await toBob('five')
+  await gate.passed()
+  const read: string[] = []
+  for (const each of sent) read.push(text(await friend.signal.decryptMessage({ jid: aliceJid, ...each })))
+  return read
+}
+
 /** A text under a new session, made while the contact's last text under the session before was on its way. */
 async function afterNewSession(): Promise<string> {
   const friend = bob()
@@ -265,6 +288,13 @@ describe('Signal state written ahead', () => {
 
   it('goes one way for a contact with two names, written to by number and read from by LID', async () => {
     expect(await byBothNames()).toEqual(['zero', 'one', 'two', 'three'])
+  })
+
+  it('goes on under the LID when it becomes known, whenever that is', async () => {
+    for (let steps = 0; steps < 60; steps++) {
+      expect(await migrating(steps)).toEqual(['zero', 'one', 'two', 'three', 'four', 'five'])
+      await redis.del(keys.credentials(sessionId))
+    }
   })
 
   it('keeps a new session whole when a late text still belongs to the one before', async () => {

@@ -12,6 +12,7 @@ import { trimOwnSenderKey } from './sender-key.ts'
 import { createTurns } from './turns.ts'
 
 type Repository = ReturnType<SocketConfig['makeSignalRepository']>
+type Sessions = NonNullable<SignalDataSet['session']>
 
 /**
  * Records that advance with every message; and privacy tokens, which Baileys sets after the transaction that they would
@@ -43,24 +44,55 @@ export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): Sock
 }
 
 /**
- * One operation at a time on a device's record. libsignal queues by the address that it is given, and a device has two,
+ * One operation at a time on a contact's records. libsignal queues by the address that it is given, and a contact has two,
  * by number and by LID, of which the store makes one: a text sent to a number and a text read from its LID would change
- * one record at once, and what is stored last would set the other back. So the address is made one before. Nor does
- * libsignal's queue keep to the transaction of each, since it runs the later job in the context of the first.
+ * one record at once, and what is stored last would set the other back. So the address is made one before. When the LID
+ * becomes known, the records move to it; that takes the turns of both. Nor does libsignal's queue keep to the transaction
+ * of each, since it runs the later job in the context of the first.
  */
 function oneAtATime(
   repository: Repository,
-  records: Pick<Records, 'stored'>,
-): Pick<Repository, 'encryptMessage' | 'decryptMessage' | 'decryptGroupMessage' | 'injectE2ESession'> {
+  records: Pick<Records, 'get' | 'stored'>,
+): Pick<
+  Repository,
+  'encryptMessage' | 'decryptMessage' | 'decryptGroupMessage' | 'injectE2ESession' | 'migrateSession'
+> {
   const inTurn = createTurns()
   const encrypt = repository.encryptMessage.bind(repository)
   const decrypt = repository.decryptMessage.bind(repository)
   const decryptGroup = repository.decryptGroupMessage.bind(repository)
   const inject = repository.injectE2ESession.bind(repository)
+  const migrate = repository.migrateSession.bind(repository)
 
+  const addressOf = (jid: string) => repository.jidToSignalProtocolAddress(jid)
+  const contactOf = (jid: string) => addressOf(jid).replace(/\.\d+$/, '')
+
+  /** Always the number's turn before the LID's, so that nobody waits for somebody who waits for him. */
   async function exclusive<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O): Promise<T> {
-    const one = await oneName(repository, options.jid)
-    return inTurn(repository.jidToSignalProtocolAddress(one), () => work({ ...options, jid: one }))
+    const { jid } = options
+    return inTurn(contactOf(jid), async () => {
+      const before = await oneName(repository, jid)
+      if (before !== jid) return underLid(work, options, before)
+      try {
+        return await work(options)
+      } catch (error) {
+        const now = await oneName(repository, jid)
+        if (now === jid) throw error
+        // The LID became known meanwhile, so libsignal looked for a record under it before there was one.
+        return underLid(work, options, now)
+      }
+    })
+  }
+
+  async function underLid<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O, lid: string) {
+    const { jid } = options
+    return inTurn(contactOf(lid), async () => {
+      const [from, to] = [addressOf(jid), addressOf(lid)]
+      const found = await records.get('session', [from, to])
+      // Baileys is about to move the records, but this one is needed now.
+      if (!found[to] && found[from]) await migrate(jid, lid)
+      return work({ ...options, jid: lid })
+    })
   }
 
   async function afterStoring<T>(work: Promise<T>): Promise<T> {
@@ -75,6 +107,8 @@ function oneAtATime(
     decryptMessage: options => afterStoring(exclusive(decrypt, options)),
     decryptGroupMessage: options => afterStoring(decryptGroup(options)),
     injectE2ESession: options => exclusive(inject, options),
+    migrateSession: async (from, to) =>
+      inTurn(contactOf(from), async () => inTurn(contactOf(to), async () => migrate(from, to))),
   }
 }
 
@@ -141,6 +175,18 @@ function withoutOwnKeys(records: SignalDataSet): SignalDataSet {
   return { ...records, 'sender-key': Object.fromEntries(trimmed) }
 }
 
+/**
+ * Baileys moves the records of a number to its LID by a copy: the number's go and the LID's are set, at once. Where the LID
+ * has one, a message was sent under it, so it stays: the copy might have a counter that was used.
+ */
+async function withoutReturns(records: Records, sessions: Sessions): Promise<Sessions> {
+  const isMove = Object.values(sessions).some(session => !session)
+  const set = Object.keys(sessions).filter(address => sessions[address])
+  if (!isMove || set.length === 0) return sessions
+  const there = await records.get('session', set)
+  return Object.fromEntries(Object.entries(sessions).filter(([address]) => !there[address] || !sessions[address]))
+}
+
 function passBy(records: Records, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
   const get = transactional.get.bind(transactional)
   const set = transactional.set.bind(transactional)
@@ -154,6 +200,7 @@ function passBy(records: Records, transactional: SignalKeyStore): Pick<SignalKey
       for (const [type, values] of Object.entries(mutations)) {
         Object.assign(IS_RECORD.has(type) ? passing : rest, { [type]: values })
       }
+      if (passing.session !== undefined) passing.session = await withoutReturns(records, passing.session)
       if (Object.keys(passing).length > 0) records.set(passing)
       if (Object.keys(rest).length > 0) await set(rest)
     },
