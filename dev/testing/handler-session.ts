@@ -17,12 +17,11 @@ import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
 import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
-import { gateFrames } from '../../worker/whatsapp/frame-gate.ts'
+import { gateFrames, type GatedSocket } from '../../worker/whatsapp/frame-gate.ts'
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
-import type { GatedSocket } from '../../worker/whatsapp/socket.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
 
 /** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */

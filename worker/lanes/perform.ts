@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FencedError } from '../redis/fenced.ts'
 import { JobFailure, type Clock, type Fence, type Sessions, type Turn } from '../types.ts'
-import type { Ending, Finisher } from '../queue/finish.ts'
+import type { Ending } from '../queue/ending.ts'
+import type { Finisher } from '../queue/finish.ts'
 import type { Held } from '../queue/read.ts'
 
 /** Told of each job's end, for metrics and outcome events. */

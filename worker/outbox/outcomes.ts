@@ -1,6 +1,6 @@
 import type { JobEvent } from '../../shared/events.ts'
 import { isOperationName } from '../../shared/operations.ts'
-import type { OutcomeOf } from '../queue/finish.ts'
+import type { OutcomeOf } from '../queue/ending.ts'
 import { newEventId } from './append.ts'
 
 /** An event for each job that names a session. Operations tell of events themselves, and of nothing else. */

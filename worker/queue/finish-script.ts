@@ -6,7 +6,7 @@ import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Layout } from './layout.ts'
 import { MOVE_TO_FINISHED, NO_LOCK } from './scripts.ts'
-import type { Ended, OutcomeOf } from './finish.ts'
+import type { Ended, OutcomeOf } from './ending.ts'
 
 // A receipt is written whatever BullMQ's script answers: it answers an error to a command that is sent again after a
 // broken connection, and then the receipt is written again as it was. The event that tells of the job is stored only

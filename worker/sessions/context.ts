@@ -2,8 +2,7 @@ import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
 import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { Core, Fence, Job, Turn } from '../types.ts'
-import type { FrameGate } from '../whatsapp/frame-gate.ts'
-import type { GatedSocket } from '../whatsapp/socket.ts'
+import type { FrameGate, GatedSocket } from '../whatsapp/frame-gate.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
 export interface Acks {

@@ -1,7 +1,7 @@
 import { MISSING_KEYS_ERROR_TEXT, type BaileysEventMap, type WAMessage, type WASocket } from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
-import type { GatedSocket } from './socket.ts'
+import type { GatedSocket } from './frame-gate.ts'
 import type { InboundLine } from './inbound.ts'
 
 /**

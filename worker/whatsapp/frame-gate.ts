@@ -1,3 +1,4 @@
+import type { WASocket } from '@whiskeysockets/baileys'
 import type { RawSocket } from './guard-socket.ts'
 
 /** Holds back what is written to a socket. */
@@ -6,6 +7,12 @@ export interface FrameGate {
   hold(): () => void
   /** Resolves when all that was written so far has left. Never resolves for what a closed socket takes with it. */
   passed(): Promise<void>
+}
+
+/** A socket, and the gate before it. */
+export interface GatedSocket {
+  sock: WASocket
+  gate: FrameGate
 }
 
 /** What stands in line: a frame, somebody who holds what is behind it, or somebody who waits for what is before it. */

@@ -1,48 +1,25 @@
 import {
-  Browsers,
   initAuthCreds,
   jidNormalizedUser,
   makeWASocket,
-  proto,
   WA_CERT_DETAILS,
   type AuthenticationCreds,
-  type GroupMetadata,
-  type SocketConfig,
-  type WASocket,
-  type WAVersion,
 } from '@whiskeysockets/baileys'
 import type { Logger } from 'pino'
 import type { Credentials } from '../credentials/store.ts'
-import type { GetMessage } from '../sessions/context.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
 import { containListeners } from './contain.ts'
 import { readDisconnect, type Disconnect } from './disconnect.ts'
-import type { SocketCaches } from './expiring-cache.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
-import { gateFrames, type FrameGate } from './frame-gate.ts'
+import { gateFrames, type GatedSocket } from './frame-gate.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { limitHandshake } from './handshake-limit.ts'
 import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
+import { configOf, type ConfigParts, type SocketSettings } from './socket-config.ts'
 import { storeOrEnd } from './store-or-end.ts'
 import { writeAhead } from './write-ahead.ts'
-
-/** How sockets of this process reach WhatsApp. */
-export interface SocketSettings {
-  /** Default: WhatsApp's own. */
-  url?: string
-  /** Of WhatsApp Web, when the one built into Baileys is refused (405). */
-  version?: WAVersion
-  /** The simulator's root key, 32 bytes. Honoured only with a loopback `url`. */
-  noiseRootKey?: Uint8Array
-  /** How long each QR is shown, in ms. Default: a minute for the first and 20 s for each of the others. */
-  qrMs?: number
-  /** How long connecting may take, the Noise handshake included, in ms. Default: 20 s. */
-  handshakeMs?: number
-  /** An undici dispatcher for media up and down, such as one that trusts the simulator's certificate. */
-  dispatcher?: unknown
-}
 
 /** Who a session is. */
 export interface Identity {
@@ -66,21 +43,12 @@ export interface SocketListener {
 }
 
 /** What one socket is made of. */
-export interface SocketOptions {
+export interface SocketOptions extends ConfigParts {
   /** Of a linked session; without them a new device asks to be linked. */
   creds: AuthenticationCreds | undefined
   credentials: Credentials
   fence: Fence
-  caches: SocketCaches
-  getMessage: GetMessage
-  groupMetadata: (jid: string) => Promise<GroupMetadata | undefined>
   listener: SocketListener
-}
-
-/** A socket, and the gate before it. */
-export interface GatedSocket {
-  sock: WASocket
-  gate: FrameGate
 }
 
 /** A socket that is connecting or connected. */
@@ -99,16 +67,6 @@ export interface LiveSocket extends GatedSocket {
 export interface Sockets {
   open(options: SocketOptions): LiveSocket
 }
-
-const { HistorySyncType } = proto.HistorySync
-
-/** What brings LID mappings, push names and the first app state; years of old messages are left on the phone. */
-const WANTED_HISTORY = new Set<unknown>([
-  HistorySyncType.INITIAL_BOOTSTRAP,
-  HistorySyncType.RECENT,
-  HistorySyncType.PUSH_NAME,
-  HistorySyncType.NON_BLOCKING_DATA,
-])
 
 /**
  * Makes the maker of sockets. Takes the console away from libsignal first, which prints private keys on it.
@@ -213,32 +171,6 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
       if (answer === undefined) throw new Error('WhatsApp did not confirm the logout in time')
     },
     pairingCode: phoneNumber => sock.requestPairingCode(phoneNumber),
-  }
-}
-
-function configOf(settings: SocketSettings, options: SocketOptions): Partial<SocketConfig> {
-  const { url, version, qrMs, dispatcher } = settings
-  const { caches } = options
-  return {
-    // WhatsApp checks the name that goes with a pairing code against the browsers it knows.
-    browser: Browsers.ubuntu('Chrome'),
-    markOnlineOnConnect: false,
-    syncFullHistory: false,
-    shouldSyncHistoryMessage: ({ syncType }) => WANTED_HISTORY.has(syncType),
-    getMessage: options.getMessage,
-    cachedGroupMetadata: options.groupMetadata,
-    msgRetryCounterCache: caches.retries,
-    userDevicesCache: caches.userDevices,
-    placeholderResendCache: caches.placeholders,
-    callOfferCache: caches.calls,
-    // See `limitHandshake`.
-    connectTimeoutMs: 0,
-    // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.
-    transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
-    ...(url !== undefined && { waWebSocketUrl: url }),
-    ...(version !== undefined && { version }),
-    ...(qrMs !== undefined && { qrTimeout: qrMs }),
-    ...(dispatcher !== undefined && { fetchAgent: dispatcher as never, options: { dispatcher } as RequestInit }),
   }
 }
 
