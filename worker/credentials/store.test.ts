@@ -225,6 +225,23 @@ describe('credentials in Redis', () => {
     await change
   })
 
+  it('closes when everything before is written, and takes nothing after', async () => {
+    const store = open()
+    await store.set({ session: { a: session(1) } })
+    const control = redis.duplicate()
+    await control.client('PAUSE', 10_000, 'WRITE')
+    const change = store.set({ session: { a: session(2) } })
+    let closed = false
+    const closing = store.close().then(() => (closed = true))
+    await expect(store.set({ session: { a: session(3) } })).rejects.toThrow('closed')
+    await control.ping()
+    expect(closed).toBe(false)
+    await control.client('UNPAUSE')
+    await Promise.all([change, closing])
+    expect(await open().get('session', ['a'])).toEqual({ a: session(2) })
+    control.disconnect()
+  })
+
   it('is gone after clear, and lets no straggler bring it back', async () => {
     const store = open()
     const last = store.set({ session: { '628.0': session(1) } })

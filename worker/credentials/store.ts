@@ -20,8 +20,11 @@ export interface Credentials {
   set(mutations: SignalDataSet): Promise<void>
   /** Removes everything and closes. For DELETE_SESSION and a logout from the phone, and nothing else. */
   clear(): Promise<void>
-  /** Refuses writes from now on: a socket that lingers must not write for a session that has moved on. */
-  close(): void
+  /**
+   * Refuses writes from now on, since a socket that lingers must not write for a session that has moved on. Resolves when
+   * those before are written, or never will be: who opens the credentials next must find them.
+   */
+  close(): Promise<void>
 }
 
 /** What the store of a session is made of. */
@@ -217,8 +220,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       await persist(async () => REMOVE.run(redis, fence, [hash], []), fence, log)
     },
 
-    close() {
+    async close() {
       closed = true
+      await queue.ended()
     },
   }
 }

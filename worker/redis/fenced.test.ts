@@ -71,6 +71,19 @@ describe('fenced scripts', () => {
     expect(await server.redis.lrange('a', 0, -1)).toEqual(['new'])
   })
 
+  test('of two partitions are fenced one by one, though the token is the same', async () => {
+    const other = { ...fence, partition: 1 }
+    await server.redis.set('kurir:lease:1', 'somebody:3')
+    const outcomes = await Promise.allSettled([
+      add('a', 'ours'),
+      ADD.run(server.redis, other, ['b'], ['lost']),
+      add('a', 'ours, too'),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(outcomes[1]).toMatchObject({ reason: { message: 'the lease of partition 1 is lost' } })
+    expect(await server.redis.exists('b')).toBe(0)
+  })
+
   test('wait for a primary when theirs was made a replica', async () => {
     const redis = connectRedis(server.url, 'wait', log)
     await server.redis.replicaof('127.0.0.1', '1')

@@ -36,7 +36,10 @@ const MOST_AT_ONCE = 64
 const scripts: string[] = []
 let all: { script: Script; count: number } | undefined
 
-/** What was called in this turn of the event loop: by connection, then by the token of the fence. */
+/**
+ * What was called in this turn of the event loop: by connection, then by lease. Each partition has its own: epochs are
+ * counted for each, so a worker may have the same token in several.
+ */
 const called = new WeakMap<Redis, Map<string, { fence: Fence; calls: Call[] }>>()
 
 /** Declares a fenced script. `lua` sees only its own keys and arguments. */
@@ -82,8 +85,9 @@ function gather(redis: Redis, fence: Fence, call: Call): void {
     called.set(redis, turn)
     setImmediate(() => send(redis))
   }
-  const before = turn.get(fence.token)
-  if (before === undefined) turn.set(fence.token, { fence, calls: [call] })
+  const lease = `${fence.partition} ${fence.token}`
+  const before = turn.get(lease)
+  if (before === undefined) turn.set(lease, { fence, calls: [call] })
   else before.calls.push(call)
 }
 

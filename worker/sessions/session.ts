@@ -127,7 +127,7 @@ export function createSession(
     await wire.disconnect()
     await written
     if (action === 'forget') await credentials.clear()
-    credentials.close()
+    await credentials.close()
     if (action !== 'keep') await records.unmarkStarted(sessionId)
   }
 
@@ -168,7 +168,8 @@ export function createSession(
   function abandon(): void {
     over = true
     clearTimeout(pause)
-    credentials.close()
+    // What is under way is refused by the fence.
+    void credentials.close()
     wire.kill()
     if (!isFinal(life.state)) life = { ...life, state: 'backoff' }
   }
@@ -232,7 +233,7 @@ export function createSession(
       over = true
       clearTimeout(pause)
       await wire.disconnect()
-      credentials.close()
+      await credentials.close()
     },
 
     abandon,

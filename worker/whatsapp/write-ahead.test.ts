@@ -193,13 +193,14 @@ async function byBothNames(): Promise<string[]> {
 }
 
 /** Texts to Bob's number around the moment at which his LID becomes known, `steps` microtasks after the first of them. */
-async function migrating(steps: number): Promise<string[]> {
+async function migrating(steps: number, devicesAreKnown: boolean): Promise<string[]> {
   const friend = bob()
   const { signal, store, gate } = alice(initAuthCreds())
   const sent: Awaited<ReturnType<typeof signal.encryptMessage>>[] = []
   const toBob = async (body: string) =>
     void sent.push(await signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) }))
-  await store.set({ 'device-list': { [bobJid.split('@')[0] ?? '']: ['0'] } })
+  // Without it Baileys moves nothing.
+  if (devicesAreKnown) await store.set({ 'device-list': { [bobJid.split('@')[0] ?? '']: ['0'] } })
   await signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
   await toBob('zero')
   const crossing = [toBob('one'), toBob('two'), toBob('three')]
@@ -213,6 +214,23 @@ async function migrating(steps: number): Promise<string[]> {
   const read: string[] = []
   for (const each of sent) read.push(text(await friend.signal.decryptMessage({ jid: aliceJid, ...each })))
   return read
+}
+
+/** A text of Bob's that was on its way while his LID became known and got a new session. */
+async function afterSessionUnderLid(): Promise<string> {
+  const friend = bob()
+  const { signal } = alice(initAuthCreds())
+  const toAlice = async (body: string) => friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from(body) })
+  await signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
+  const first = await signal.encryptMessage({ jid: bobJid, data: Buffer.from('zero') })
+  await friend.signal.decryptMessage({ jid: aliceJid, ...first })
+  await signal.decryptMessage({ jid: bobJid, ...(await toAlice('hello')) })
+  const late = await toAlice('late')
+  await signal.lidMapping.storeLIDPNMappings([{ lid: bobLid, pn: bobJid }])
+  const { preKey: _, ...withoutPreKey } = friend.bundle
+  await signal.injectE2ESession({ jid: bobLid, session: withoutPreKey })
+  await signal.migrateSession(bobJid, bobLid)
+  return text(await signal.decryptMessage({ jid: bobLid, ...late }))
 }
 
 /** A text under a new session, made while the contact's last text under the session before was on its way. */
@@ -291,9 +309,24 @@ describe('Signal state written ahead', () => {
   })
 
   it('goes on under the LID when it becomes known, whenever that is', async () => {
-    for (let steps = 0; steps < 60; steps++) {
-      expect(await migrating(steps)).toEqual(['zero', 'one', 'two', 'three', 'four', 'five'])
+    for (let steps = 0; steps < 120; steps++) {
+      expect(await migrating(steps, steps % 2 === 0)).toEqual(['zero', 'one', 'two', 'three', 'four', 'five'])
       await redis.del(keys.credentials(sessionId))
+    }
+  })
+
+  it('keeps what a contact had by number when the LID gets a session of its own', async () => {
+    expect(await afterSessionUnderLid()).toBe('late')
+  })
+
+  it('waits for nobody when asked to move what cannot be moved', async () => {
+    const { signal } = alice(initAuthCreds())
+    for (const [from, to] of [
+      [bobLid, bobJid],
+      [bobJid, bobJid],
+      [bobLid, bobLid],
+    ] as const) {
+      expect(await signal.migrateSession(from, to)).toMatchObject({ migrated: 0 })
     }
   })
 

@@ -1,6 +1,8 @@
 import {
   DEFAULT_CONNECTION_CONFIG,
+  isHostedLidUser,
   isHostedPnUser,
+  isLidUser,
   isPnUser,
   type SignalDataSet,
   type SignalDataTypeMap,
@@ -52,7 +54,7 @@ export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): Sock
  */
 function oneAtATime(
   repository: Repository,
-  records: Pick<Records, 'get' | 'stored'>,
+  records: Records,
 ): Pick<
   Repository,
   'encryptMessage' | 'decryptMessage' | 'decryptGroupMessage' | 'injectE2ESession' | 'migrateSession'
@@ -69,28 +71,32 @@ function oneAtATime(
 
   /** Always the number's turn before the LID's, so that nobody waits for somebody who waits for him. */
   async function exclusive<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O): Promise<T> {
-    const { jid } = options
+    const jid = await numberOf(repository, options.jid)
     return inTurn(contactOf(jid), async () => {
       const before = await oneName(repository, jid)
-      if (before !== jid) return underLid(work, options, before)
+      if (before !== jid) return underLid(work, options, jid, before)
       try {
         return await work(options)
       } catch (error) {
         const now = await oneName(repository, jid)
         if (now === jid) throw error
         // The LID became known meanwhile, so libsignal looked for a record under it before there was one.
-        return underLid(work, options, now)
+        return underLid(work, options, jid, now)
       }
     })
   }
 
-  async function underLid<O extends { jid: string }, T>(work: (options: O) => Promise<T>, options: O, lid: string) {
-    const { jid } = options
+  async function underLid<O extends { jid: string }, T>(
+    work: (options: O) => Promise<T>,
+    options: O,
+    jid: string,
+    lid: string,
+  ): Promise<T> {
     return inTurn(contactOf(lid), async () => {
       const [from, to] = [addressOf(jid), addressOf(lid)]
-      const found = await records.get('session', [from, to])
-      // Baileys is about to move the records, but this one is needed now.
-      if (!found[to] && found[from]) await migrate(jid, lid)
+      const { [from]: record, [to]: moved } = await records.get('session', [from, to])
+      // Baileys is about to move the contact's records, but this one is needed now.
+      if (!moved && record) records.set({ session: { [to]: record, [from]: null } })
       return work({ ...options, jid: lid })
     })
   }
@@ -107,8 +113,11 @@ function oneAtATime(
     decryptMessage: options => afterStoring(exclusive(decrypt, options)),
     decryptGroupMessage: options => afterStoring(decryptGroup(options)),
     injectE2ESession: options => exclusive(inject, options),
-    migrateSession: async (from, to) =>
-      inTurn(contactOf(from), async () => inTurn(contactOf(to), async () => migrate(from, to))),
+    async migrateSession(from, to) {
+      // Baileys moves nothing else, and asks for it.
+      if (!isNumber(from) || !isLid(to)) return migrate(from, to)
+      return inTurn(contactOf(from), async () => inTurn(contactOf(to), async () => migrate(from, to)))
+    },
   }
 }
 
@@ -141,10 +150,18 @@ function quickValidation(repository: Repository, records: Pick<Records, 'get'>):
 
 /** Of the two names that a device may have, the one under which its record is kept. */
 async function oneName(repository: Repository, jid: string): Promise<string> {
-  const byNumber = isPnUser(jid) === true || isHostedPnUser(jid) === true
-  const lid = byNumber ? await repository.lidMapping.getLIDForPN(jid) : undefined
+  const lid = isNumber(jid) ? await repository.lidMapping.getLIDForPN(jid) : undefined
   return lid ?? jid
 }
+
+/** Of the two names that a device may have, the number, where it is known. */
+async function numberOf(repository: Repository, jid: string): Promise<string> {
+  const number = isLid(jid) ? await repository.lidMapping.getPNForLID(jid) : undefined
+  return number ?? jid
+}
+
+const isNumber = (jid: string) => isPnUser(jid) === true || isHostedPnUser(jid) === true
+const isLid = (jid: string) => isLidUser(jid) === true || isHostedLidUser(jid) === true
 
 /** The records of a session. */
 interface Records extends Pick<SignalKeyStore, 'get'> {
