@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { libsignal as load } from '../libsignal.ts'
 import { nativeCurve, type SignalCurve } from './install.ts'
 
-const libsignal = createRequire(import.meta.resolve('@whiskeysockets/baileys'))('libsignal/src/curve.js') as SignalCurve
+const libsignal = load('libsignal/src/curve.js') as SignalCurve
 const both = [
   ['ours signs, libsignal verifies', nativeCurve, libsignal],
   ['libsignal signs, ours verifies', libsignal, nativeCurve],

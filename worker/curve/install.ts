@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import sodium from 'sodium-native'
+import { libsignal } from '../libsignal.ts'
 import { nativeMacs } from './mac.ts'
 import { poolRandomBytes } from './pool-random.ts'
 import { wrapBufferKeys } from './wrap-keys.ts'
@@ -49,9 +49,8 @@ export const nativeCurve: SignalCurve = {
  * either way.
  */
 export function installNativeCurve(): void {
-  const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
-  Object.assign(fromBaileys('libsignal/src/curve.js') as object, nativeCurve)
-  Object.assign(fromBaileys('libsignal/src/crypto.js') as object, nativeMacs)
+  Object.assign(libsignal('libsignal/src/curve.js') as object, nativeCurve)
+  Object.assign(libsignal('libsignal/src/crypto.js') as object, nativeMacs)
   wrapBufferKeys()
   poolRandomBytes()
 }

@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { libsignal as load } from '../libsignal.ts'
 import { nativeMacs, type SignalMacs } from './mac.ts'
 
-const libsignal = createRequire(import.meta.resolve('@whiskeysockets/baileys'))('libsignal/src/crypto.js') as SignalMacs
+const libsignal = load('libsignal/src/crypto.js') as SignalMacs
 
 describe('the native MACs', () => {
   test('are those of libsignal, for keys and data around every border', () => {

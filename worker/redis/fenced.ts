@@ -29,6 +29,12 @@ interface Call {
   done: PromiseWithResolvers<unknown>
 }
 
+/** Calls under one lease. */
+interface Gathered {
+  fence: Fence
+  calls: Call[]
+}
+
 /** Most calls in one command; keeps it short for everyone else on Redis. */
 const MOST_AT_ONCE = 64
 
@@ -40,7 +46,7 @@ let all: { script: Script; count: number } | undefined
  * What was called in this turn of the event loop: by connection, then by lease. Each partition has its own: epochs are
  * counted for each, so a worker may have the same token in several.
  */
-const called = new WeakMap<Redis, Map<string, { fence: Fence; calls: Call[] }>>()
+const called = new WeakMap<Redis, Map<string, Gathered>>()
 
 /** Declares a fenced script. `lua` sees only its own keys and arguments. */
 export function fencedScript(lua: string): FencedScript {
@@ -79,11 +85,13 @@ return replies
 `
 
 function gather(redis: Redis, fence: Fence, call: Call): void {
-  let turn = called.get(redis)
-  if (turn === undefined) {
-    turn = new Map()
+  const turn = called.get(redis) ?? new Map<string, Gathered>()
+  if (!called.has(redis)) {
     called.set(redis, turn)
-    setImmediate(() => send(redis))
+    setImmediate(() => {
+      called.delete(redis)
+      for (const gathered of turn.values()) send(redis, gathered)
+    })
   }
   const lease = `${fence.partition} ${fence.token}`
   const before = turn.get(lease)
@@ -91,12 +99,8 @@ function gather(redis: Redis, fence: Fence, call: Call): void {
   else before.calls.push(call)
 }
 
-function send(redis: Redis): void {
-  const turn = called.get(redis) ?? new Map<never, never>()
-  called.delete(redis)
-  for (const { fence, calls } of turn.values()) {
-    for (let i = 0; i < calls.length; i += MOST_AT_ONCE) void run(redis, fence, calls.slice(i, i + MOST_AT_ONCE))
-  }
+function send(redis: Redis, { fence, calls }: Gathered): void {
+  for (let i = 0; i < calls.length; i += MOST_AT_ONCE) void run(redis, fence, calls.slice(i, i + MOST_AT_ONCE))
 }
 
 async function run(redis: Redis, fence: Fence, calls: readonly Call[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { libsignal } from '../libsignal.ts'
 
 /** What is used of `libsignal/src/session_record.js` (libsignal 6.0.0). */
 interface SessionEntry {
@@ -21,8 +21,7 @@ interface Libsignal {
  * could not be read any more.
  */
 export function undoFailedAttempts(): void {
-  const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
-  const { prototype } = (fromBaileys('libsignal') as Libsignal).SessionCipher
+  const { prototype } = (libsignal() as Libsignal).SessionCipher
   if (prototype[PATCHED]) return
   const attempt = prototype.doDecryptWhisperMessage
   prototype[PATCHED] = true

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import { beforeAll, expect, test } from 'vitest'
+import { libsignal } from '../libsignal.ts'
 import { reuseRecords } from './reuse-records.ts'
 
 interface SessionRecord {
@@ -7,8 +7,7 @@ interface SessionRecord {
   serialize(): { _sessions: Record<string, unknown> }
 }
 
-const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
-const { SessionRecord } = fromBaileys('libsignal') as {
+const { SessionRecord } = libsignal() as {
   SessionRecord: (new () => SessionRecord) & { deserialize(data: object): SessionRecord }
 }
 beforeAll(reuseRecords)

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { libsignal } from '../libsignal.ts'
 
 /** What is used of `libsignal/src/session_record.js` (libsignal 6.0.0). */
 interface SessionRecord {
@@ -22,8 +22,7 @@ const MOST = 500
  * it and never write it, so that everybody after him gets one that is parsed, until it is written again.
  */
 export function reuseRecords(): void {
-  const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
-  const { SessionRecord } = fromBaileys('libsignal') as { SessionRecord: SessionRecordClass }
+  const { SessionRecord } = libsignal() as { SessionRecord: SessionRecordClass }
   if (SessionRecord[PATCHED]) return
   SessionRecord[PATCHED] = true
   const parse = SessionRecord.deserialize.bind(SessionRecord)
