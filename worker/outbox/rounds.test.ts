@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createGate, type Gate } from './gate.ts'
 import { createRounds, type Rest, type Rounds } from './rounds.ts'
 import { log, testClock } from './testing.ts'
@@ -15,6 +15,11 @@ beforeEach(() => {
   turns = []
   const turn = async (sessionId: string) => new Promise<Rest>(end => turns.push({ sessionId, end }))
   rounds = createRounds({ clock, gate, concurrency: 2, turn })
+})
+
+// Or the sleepers of this test would take turns in the next.
+afterEach(() => {
+  void rounds.stop()
 })
 
 const names = () => turns.map(turn => turn.sessionId)
