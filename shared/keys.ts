@@ -31,6 +31,8 @@ export const keys = {
   cursor: (sessionId: string) => `kurir:cursor:${sessionId}`,
   /** Hash, seq to JSON: events that were given up after days of attempts, until a person has them sent again. */
   poison: (sessionId: string) => `kurir:poison:${sessionId}`,
+  /** List of digests, newest first: the messages from WhatsApp that were appended last, to know them when they come again. */
+  received: (sessionId: string) => `kurir:received:${sessionId}`,
   /** Hash, message id to encrypted content: what a recipient that asks for a retry is sent again. */
   sent: (sessionId: string) => `kurir:sent:${sessionId}`,
   /** Sorted set of the ids in {@link keys.sent}, by time kept in ms. */

@@ -90,13 +90,29 @@ export interface Sessions {
   close(): Promise<void>
 }
 
+/**
+ * How many of a session's messages from WhatsApp are remembered, to know one that comes again. That happens to those
+ * whose receipt was cut off, which are the last ones.
+ */
+export const REMEMBERED = 500
+
+/** What belongs to an event. */
+export interface Along {
+  /** The session's view; the whole hash is replaced. */
+  view?: SessionView
+  /** Names the message from WhatsApp that the event tells of. */
+  received?: string
+}
+
 /** Where events go. */
 export interface Outbox {
   /**
-   * Appends the event to the session's outbox and, in the same fenced script, writes the session's view (the whole
-   * hash is replaced) when one is given. Resolves with the event's seq once Redis has it. Throws `FencedError`.
+   * Appends the event to the session's outbox and, in the same fenced script, writes what is given with it. Resolves with
+   * the event's seq once Redis has it. Throws `FencedError`.
    */
-  append(fence: Fence, event: WebhookEvent, view?: SessionView): Promise<number>
+  append(fence: Fence, event: WebhookEvent, along?: Along): Promise<number>
+  /** The newest of the `received` of the session's events. */
+  received(fence: Fence, sessionId: string): Promise<string[]>
   /**
    * Marks the session as deleted: its view is gone at once, and its outbox goes when the last event is delivered. A
    * later `append` for the same session takes the mark back.

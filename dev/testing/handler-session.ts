@@ -84,6 +84,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       await gate.append
       return events.push(event)
     },
+    received: async () => [],
     deleteAfterDelivery: async () => {},
   }
 
@@ -98,7 +99,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   groups = cacheGroups(client.socket, Date.now)
   let attach = createAttach({ outbox, ackTimeoutMs })
   let socket = gated(client.socket)
-  let attached = attach(socket, { sessionId, fence, core })
+  const context = { sessionId, fence, core }
+  let attached = (await attach(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
   const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
   let made = 0
@@ -107,18 +109,19 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const check = checkJob(name, { sessionId, ...data })
     if (!check.ok) throw new Error(JSON.stringify(check.errors))
     const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-    const context = { sessionId, fence, core, ...socket, acks: attached.acks, sent, turn: ALONE }
+    const sending = { ...context, ...socket, acks: attached.acks, sent, turn: ALONE }
     const socketGone = new AbortController()
     client.socket.ws.on('close', () => socketGone.abort())
-    const handler = handlers[name] as (c: typeof context, j: Job, s: AbortSignal) => Promise<JobResult>
-    return handler(context, job, socketGone.signal)
+    const handler = handlers[name] as (c: typeof sending, j: Job, s: AbortSignal) => Promise<JobResult>
+    return handler(sending, job, socketGone.signal)
   }
 
   async function open(): Promise<void> {
+    const follow = await attach(context)
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
     socket = gated(sock)
-    attached = attach(socket, { sessionId, fence, core })
+    attached = follow(socket)
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
   }
 
@@ -162,7 +165,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   }
 }
 
-/** The gate that the worker puts before each socket. */
+/** The gate that the worker puts before each socket. The client's keys are in memory. */
 function gated(sock: WASocket): GatedSocket {
-  return { sock, gate: gateFrames(sock.ws as unknown as RawSocket) }
+  return { sock, gate: gateFrames(sock.ws as unknown as RawSocket), holdKeys: () => () => undefined }
 }

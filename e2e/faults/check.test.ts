@@ -65,11 +65,12 @@ describe('the judge of events', () => {
 
   test('accepts repeats under the same id', () => {
     const verdict = judgeEvents(['text 1', 'text 2'], [event(1), event(1), event(2)])
-    expect(verdict).toEqual({ lost: [], inversions: [], secondIds: [] })
+    expect(verdict).toEqual({ lost: [], twice: [], inversions: [], secondIds: [] })
   })
 
-  test('finds a lost event, an inversion and a second id', () => {
-    const verdict = judgeEvents(['text 3'], [event(2), event(1), event(2, 'other')])
+  test('finds a lost text, one in two events, an inversion and a second id', () => {
+    const again = { ...event(4), texts: ['text 2'] }
+    const verdict = judgeEvents(['text 3'], [event(2), event(1), event(2, 'other'), again])
     for (const findings of Object.values(verdict)) expect(findings).toHaveLength(1)
   })
 })

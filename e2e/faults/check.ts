@@ -101,20 +101,30 @@ function findCounterReuse(received: readonly Received[]): string[] {
   return found
 }
 
-/** Judges webhooks: every text arrived, each session's seqs without a step back, and a repeat only under the same id. */
+/**
+ * Judges webhooks: every text arrived, in one event, each session's seqs without a step back, and a repeat only under the
+ * same id.
+ */
 export function judgeEvents(texts: readonly string[], arrived: readonly Arrived[]) {
-  const seen = new Set(arrived.flatMap(event => event.texts))
+  const seen = new Map<string, string>()
+  const twice: string[] = []
   const inversions: string[] = []
   const secondIds: string[] = []
   const highest = new Map<string, number>()
   const idOf = new Map<string, string>()
-  for (const { sessionId, id, seq } of arrived) {
+  for (const { sessionId, id, seq, texts: told } of arrived) {
     const name = `${sessionId} seq ${seq}`
     const known = idOf.get(name)
     if (known !== undefined && known !== id) secondIds.push(`${name} has ids ${known}, ${id}`)
     if (known === undefined && seq < (highest.get(sessionId) ?? 0)) inversions.push(`${name} came late`)
+    for (const text of told) {
+      const before = seen.get(text)
+      if (before !== undefined && before !== name) twice.push(`${text} in ${before}, ${name}`)
+      seen.set(text, name)
+    }
     idOf.set(name, id)
     highest.set(sessionId, Math.max(seq, highest.get(sessionId) ?? 0))
   }
-  return { lost: texts.filter(text => !seen.has(text)).map(text => `never arrived: ${text}`), inversions, secondIds }
+  const lost = texts.filter(text => !seen.has(text)).map(text => `never arrived: ${text}`)
+  return { lost, twice, inversions, secondIds }
 }

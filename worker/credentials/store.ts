@@ -18,6 +18,8 @@ export interface Credentials {
   get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]): Promise<{ [id: string]: SignalDataTypeMap[T] }>
   /** Resolves when Redis has all of it, which outlasts an outage of Redis. Throws `FencedError` when the lease is lost; then nothing was written. */
   set(mutations: SignalDataSet): Promise<void>
+  /** Lets nothing that is set from now on be stored until the returned function is called. It is read nonetheless. */
+  hold(): () => void
   /** Removes everything and closes. For DELETE_SESSION and a logout from the phone, and nothing else. */
   clear(): Promise<void>
   /**
@@ -213,6 +215,8 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       )
       return put(changes)
     },
+
+    hold: () => queue.hold(),
 
     async clear() {
       closed = true

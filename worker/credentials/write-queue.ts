@@ -14,6 +14,8 @@ export interface Change {
 export interface WriteQueue {
   /** Resolves when all of them are written. Of several changes of one field that wait, the last alone is written. */
   add(changes: readonly Change[]): Promise<void>
+  /** Lets nothing that is added from now on be written until the returned function is called. */
+  hold(): () => void
   /** The newest change of a field that Redis does not have yet. */
   pending(field: string): Change | undefined
   /** Whether nothing is on its way. */
@@ -32,6 +34,7 @@ interface Batch {
  * devices, or many messages to one, cost one. A failure is that of its batch alone.
  */
 export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) => Promise<void>): WriteQueue {
+  const holds = new Set<Promise<void>>()
   let waiting: Batch | undefined
   let running: Batch | undefined
   let draining = false
@@ -40,6 +43,8 @@ export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) =
     for (let batch = waiting; batch !== undefined; batch = waiting) {
       waiting = undefined
       running = batch
+      // Those of now: whoever holds later holds what is added later, so that a stream of them keeps nobody waiting for ever.
+      await Promise.all(holds)
       await write(batch.changes).then(batch.done.resolve, batch.done.reject)
     }
     running = undefined
@@ -57,6 +62,15 @@ export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) =
         process.nextTick(() => void drain())
       }
       return promise
+    },
+
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      holds.add(promise)
+      return () => {
+        holds.delete(promise)
+        resolve()
+      }
     },
 
     pending: field => waiting?.changes.get(field) ?? running?.changes.get(field),

@@ -5,6 +5,7 @@ import { readSessionView } from '../../shared/session.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { createOutbox, type LocalOutbox } from './append.ts'
 import { appendScript } from './scripts.ts'
+import { REMEMBERED } from '../types.ts'
 import { log, message, testClock, testRedis, type TestFence } from './testing.ts'
 
 const clock = testClock()
@@ -79,7 +80,7 @@ describe('append', () => {
   test('replaces the whole view in the same step', async () => {
     await server.redis.hset(keys.session('a'), { state: 'pairing', qr: '2@old' })
     const view = { state: 'open', jid: '62812@s.whatsapp.net', updatedAt: 5 } as const
-    await outbox.append(fence, message('a', 'x'), view)
+    await outbox.append(fence, message('a', 'x'), { view })
     expect(readSessionView(await server.redis.hgetall(keys.session('a')))).toEqual(view)
     await outbox.append(fence, message('a', 'y'))
     expect(readSessionView(await server.redis.hgetall(keys.session('a')))).toEqual(view)
@@ -87,7 +88,7 @@ describe('append', () => {
 
   test('keeps the newest view of calls that are stored together', async () => {
     const done = Array.from({ length: 5 }, async (_, i) =>
-      outbox.append(fence, message('a', 'x'), { state: 'open', updatedAt: i }),
+      outbox.append(fence, message('a', 'x'), { view: { state: 'open', updatedAt: i } }),
     )
     await Promise.all([...done, outbox.append(fence, message('a', 'y'))])
     expect(await server.redis.hgetall(keys.session('a'))).toEqual({ state: 'open', updatedAt: '4' })
@@ -109,7 +110,7 @@ describe('append', () => {
     await server.claim()
     const view = { state: 'stopped', updatedAt: 1 } as const
     const results = await Promise.allSettled([
-      outbox.append(fence, message('a', 'late'), view),
+      outbox.append(fence, message('a', 'late'), { view }),
       outbox.append(fence, message('a', 'later')),
       outbox.deleteAfterDelivery(fence, 'a'),
     ])
@@ -129,11 +130,24 @@ describe('append', () => {
   })
 
   test('stores an event once when a reply is lost', async () => {
-    const scriptKeys = [keys.cursor('a'), keys.outbox('a'), keys.undelivered(0), keys.session('a')]
-    const args = ['a', 1, 2, 'evt_1', '{"n":1}', 'evt_2', '{"n":2}', 'state', 'open']
+    const scriptKeys = [keys.cursor('a'), keys.outbox('a'), keys.undelivered(0), keys.session('a'), keys.received('a')]
+    const args = ['a', 1, 2, 1, 'evt_1', '{"n":1}', 'evt_2', '{"n":2}', 'a name', 'state', 'open']
     expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toBe('2')
     expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toBe('2')
     expect((await stored('a')).map(event => event.body)).toEqual(['{"n":1}', '{"n":2}'])
+    expect(await outbox.received(fence, 'a')).toEqual(['a name'])
+  })
+
+  test('keeps the names of the last messages, newest first, with their events', async () => {
+    const append = async (n: number) => outbox.append(fence, message('a', String(n)), { received: `name ${n}` })
+    await Promise.all(Array.from({ length: REMEMBERED + 10 }, async (_, i) => append(i)))
+    await outbox.append(fence, message('a', 'of no message'), { view: { state: 'open', updatedAt: 1 } })
+    const names = await outbox.received(fence, 'a')
+    expect(names).toHaveLength(REMEMBERED)
+    expect([names.at(0), names.at(-1)]).toEqual([`name ${REMEMBERED + 9}`, 'name 10'])
+    await server.claim()
+    await expect(append(0)).rejects.toThrow(FencedError)
+    expect(await outbox.received(fence, 'a')).toEqual(names)
   })
 
   test('gives up waiting when the lease is gone', async () => {
@@ -154,7 +168,7 @@ describe('append', () => {
 
 describe('deleteAfterDelivery', () => {
   test('leaves no key when nothing awaits delivery', async () => {
-    await outbox.append(fence, message('a', 'x'), { state: 'open', updatedAt: 1 })
+    await outbox.append(fence, message('a', 'x'), { view: { state: 'open', updatedAt: 1 }, received: 'a name' })
     await server.redis.hset(keys.cursor('a'), 'cursor', '1')
     await server.redis.zrem(keys.undelivered(0), 'a')
     await outbox.deleteAfterDelivery(fence, 'a')
@@ -163,7 +177,7 @@ describe('deleteAfterDelivery', () => {
 
   test('removes the view at once and the rest later, in the order of the calls', async () => {
     const calls = [
-      outbox.append(fence, message('a', 'x'), { state: 'open', updatedAt: 1 }),
+      outbox.append(fence, message('a', 'x'), { view: { state: 'open', updatedAt: 1 } }),
       outbox.append(fence, message('a', 'y')),
       outbox.deleteAfterDelivery(fence, 'a'),
     ]

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
-import { writeSessionView, type SessionView } from '../../shared/session.ts'
-import type { Clock, Fence, Outbox } from '../types.ts'
+import { writeSessionView } from '../../shared/session.ts'
+import type { Along, Clock, Fence, Outbox } from '../types.ts'
 import { persist } from '../redis/persist.ts'
 import { appendScript, deleteScript } from './scripts.ts'
 
@@ -31,7 +31,7 @@ interface Append {
   fence: Fence
   id: string
   body: string
-  view: SessionView | undefined
+  along: Along
   resolve(seq: number): void
   reject(error: unknown): void
 }
@@ -75,15 +75,17 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
 
   async function store(sessionId: string, calls: Append[], fence: Fence): Promise<void> {
     const at = clock.now()
-    const view = calls.findLast(call => call.view !== undefined)?.view
     const events = calls.flatMap(call => [call.id, call.body])
+    const received = calls.flatMap(({ along }) => along.received ?? [])
+    const view = calls.findLast(({ along }) => along.view !== undefined)?.along.view
     const fields = view === undefined ? [] : Object.entries(writeSessionView(view)).flat()
-    const args = [sessionId, at, calls.length, ...events, ...fields]
+    const args = [sessionId, at, calls.length, received.length, ...events, ...received, ...fields]
     const scriptKeys = [
       keys.cursor(sessionId),
       keys.outbox(sessionId),
       keys.undelivered(fence.partition),
       keys.session(sessionId),
+      keys.received(sessionId),
     ]
     const last = Number(await persist(async () => appendScript.run(redis, fence, scriptKeys, args), fence, log))
     calls.forEach((call, i) => call.resolve(last - calls.length + 1 + i))
@@ -97,18 +99,21 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
       keys.undelivered(call.fence.partition),
       keys.session(sessionId),
       keys.poison(sessionId),
+      keys.received(sessionId),
     ]
     await persist(async () => deleteScript.run(redis, call.fence, scriptKeys, [sessionId]), call.fence, log)
     call.resolve()
   }
 
   return {
-    append: async (fence, event, view) =>
+    append: async (fence, event, along = {}) =>
       new Promise<number>((resolve, reject) => {
         // Serialised here, once: what is stored is what is signed and sent, and later changes of the object change nothing.
         const body = JSON.stringify(event)
-        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, view, resolve, reject })
+        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, along, resolve, reject })
       }),
+    received: async (fence, sessionId) =>
+      persist(async () => redis.lrange(keys.received(sessionId), 0, -1), fence, log),
     deleteAfterDelivery: async (fence, sessionId) =>
       new Promise<void>((resolve, reject) => {
         enqueue(sessionId, { kind: 'delete', fence, resolve, reject })

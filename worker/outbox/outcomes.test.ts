@@ -117,8 +117,8 @@ describe('the event of an ended job', () => {
   test('does not hide from a repeated append that it was done', async () => {
     await exists('s')
     const { finish, owner } = await finishing()
-    const scriptKeys = [keys.cursor('s'), keys.outbox('s'), keys.undelivered(0), keys.session('s')]
-    const append = async () => appendScript.run(bench.redis, owner.fence, scriptKeys, ['s', 1, 1, 'evt_a', '{}'])
+    const scriptKeys = [keys.cursor('s'), keys.outbox('s'), keys.undelivered(0), keys.session('s'), keys.received('s')]
+    const append = async () => appendScript.run(bench.redis, owner.fence, scriptKeys, ['s', 1, 1, 0, 'evt_a', '{}'])
     await append()
     await finish({ state: 'completed', result: {} })
     await append()

@@ -1,4 +1,5 @@
 import { fencedScript } from '../redis/fenced.ts'
+import { REMEMBERED } from '../types.ts'
 
 /**
  * The outbox in Redis. Everything known about a session's outbox changes in these scripts only.
@@ -8,6 +9,7 @@ import { fencedScript } from '../redis/fenced.ts'
  *   `redriven` (`<seq> <new seq>`)
  * - sorted set `undelivered` of the partition: sessions with events after the cursor, by next attempt
  * - hash `poison`: given up events by seq
+ * - list `received`: names of the messages from WhatsApp that the last events tell of, newest first
  */
 
 /** Numbers above 10^14 would otherwise come out in exponents. */
@@ -40,33 +42,38 @@ end
 `
 
 /**
- * KEYS cursor outbox undelivered view; ARGV session now count (id body)*count view-field view-value ...
- * A repeat of the same call, after a reply that got lost, changes nothing. Answers the last event's seq.
+ * KEYS cursor outbox undelivered view received; ARGV session now count names (id body)*count name*names view-field
+ * view-value ... A repeat of the same call, after a reply that got lost, changes nothing. Answers the last event's seq.
  */
 export const appendScript = fencedScript(`${INTEGER}
-local count = tonumber(ARGV[3])
-local last = ARGV[2 + 2 * count]
+local count, names = tonumber(ARGV[3]), tonumber(ARGV[4])
+local last = ARGV[3 + 2 * count]
 if redis.call('HGET', KEYS[1], 'last') ~= last then
   local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
   for i = 1, count do
     seq = seq + 1
-    redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[2 + 2 * i], 'at', ARGV[2], 'body', ARGV[3 + 2 * i])
+    redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[3 + 2 * i], 'at', ARGV[2], 'body', ARGV[4 + 2 * i])
   end
   redis.call('HSET', KEYS[1], 'seq', integer(seq), 'last', last)
   redis.call('HDEL', KEYS[1], 'deleted')
   redis.call('PERSIST', KEYS[2])
   redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[1])
-  if #ARGV > 3 + 2 * count then
+  local first = 5 + 2 * count
+  if names > 0 then
+    redis.call('LPUSH', KEYS[5], unpack(ARGV, first, first + names - 1))
+    redis.call('LTRIM', KEYS[5], 0, ${REMEMBERED - 1})
+  end
+  if #ARGV >= first + names then
     redis.call('DEL', KEYS[4])
-    redis.call('HSET', KEYS[4], unpack(ARGV, 4 + 2 * count))
+    redis.call('HSET', KEYS[4], unpack(ARGV, first + names))
   end
 end
 return redis.call('HGET', KEYS[1], 'seq')
 `)
 
-/** KEYS cursor outbox undelivered view poison; ARGV session. Answers 1 if the outbox is gone already. */
+/** KEYS cursor outbox undelivered view poison received; ARGV session. Answers 1 if the outbox is gone already. */
 export const deleteScript = fencedScript(`
-redis.call('DEL', KEYS[4])
+redis.call('DEL', KEYS[4], KEYS[6])
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   redis.call('HSET', KEYS[1], 'deleted', '1')
   return 0

@@ -1,6 +1,6 @@
 import { cacheGroups } from '../whatsapp/group-cache.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
-import type { Acks, Attach, SentStore, SessionContext } from './context.ts'
+import type { Acks, Attach, Follow, SentStore, SessionContext } from './context.ts'
 
 /** What connections of a session are made of. */
 export interface ConnectionDeps {
@@ -21,9 +21,9 @@ export type ConnectionState = Pick<SocketOptions, 'creds' | 'credentials' | 'cac
 
 /** Opens a socket and attaches its followers before anything can arrive. */
 export function openConnection(
-  { sockets, attach, sent }: ConnectionDeps,
+  { sockets, sent }: Pick<ConnectionDeps, 'sockets' | 'sent'>,
   context: SessionContext,
-  state: ConnectionState,
+  { follow, ...state }: ConnectionState & { follow: Follow },
   listener: Omit<SocketListener, 'lost'>,
 ): Connection {
   const { sessionId, fence, core } = context
@@ -47,7 +47,7 @@ export function openConnection(
     },
   })
   const groups = cacheGroups(live.sock, () => core.clock.now())
-  const attachment = attach(live, context)
+  const attachment = follow(live)
 
   function release(): void {
     // Before the followers let go: what they reject is then known to be the socket's fault.

@@ -58,7 +58,10 @@ export interface Attachment {
 }
 
 /** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */
-export type Attach = (socket: GatedSocket, session: SessionContext) => Attachment
+export type Follow = (socket: GatedSocket) => Attachment
+
+/** Readies what is to follow a session's next socket. */
+export type Attach = (session: SessionContext) => Promise<Follow>
 
 /** Jobs that need an open session. START, STOP and DELETE are the registry's own. */
 export type SessionJobName = Exclude<JobName, 'START_SESSION' | 'STOP_SESSION' | 'DELETE_SESSION'>

@@ -102,7 +102,7 @@ export function createSession(
     life = next
     if (news) {
       view = nextView(view, life.state, { ...shown, ...disconnectOf(input, action) }, clock.now())
-      written = outbox.append(fence, connectionEvent(sessionId, view), view).then(() => undefined)
+      written = outbox.append(fence, connectionEvent(sessionId, view), { view }).then(() => undefined)
     }
     follow(action, input)
     if (life.state !== 'connecting') arrival?.()

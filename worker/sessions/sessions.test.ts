@@ -271,9 +271,12 @@ describe('disconnects', () => {
   it('outlives what Baileys leaves unhandled: a frame that is garbage, a stanza at a closed socket', async () => {
     const sockets: WASocket[] = []
     const self = await owner()
-    const attach: Attach = (socket, session) => {
-      sockets.push(socket.sock)
-      return self.attach(socket, session)
+    const attach: Attach = async session => {
+      const follow = await self.attach(session)
+      return socket => {
+        sockets.push(socket.sock)
+        return follow(socket)
+      }
     }
     await self.sessions.close()
     const watched = await owner({ attach })

@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { getGlobalDispatcher } from 'undici'
 import type { Redis } from 'ioredis'
 import type { JobData, JobName } from '../../shared/contract.ts'
+import { webhookEvent, type WebhookEvent } from '../../shared/events.ts'
 import { keys } from '../../shared/keys.ts'
 import { readSessionView, type SessionView } from '../../shared/session.ts'
 import { createCipher } from '../credentials/cipher.ts'
@@ -91,13 +92,19 @@ export async function viewOf(redis: Redis, sessionId: string): Promise<SessionVi
 }
 
 /** The data of the session's `connection.update` events so far, oldest first. */
-export async function updatesOf(redis: Redis, sessionId: string): Promise<Record<string, unknown>[]> {
-  const entries = await redis.xrange(keys.outbox(sessionId), '-', '+')
-  const events = entries.map(([, fields]) => JSON.parse(fields[fields.indexOf('body') + 1] ?? '{}') as Event)
-  return events.filter(({ event }) => event === 'connection.update').map(({ data }) => data)
+export async function updatesOf(redis: Redis, sessionId: string) {
+  const events = await eventsOf(redis, sessionId)
+  return events.flatMap(event => (event.event === 'connection.update' ? event.data : []))
 }
 
-interface Event {
-  event: string
-  data: Record<string, unknown>
+/** The texts of the session's `messages.upsert` events so far, oldest first. */
+export async function textsOf(redis: Redis, sessionId: string): Promise<unknown[]> {
+  const events = await eventsOf(redis, sessionId)
+  const messages = events.flatMap(event => (event.event === 'messages.upsert' ? event.data.messages : []))
+  return messages.map(({ message }) => message?.['conversation'])
+}
+
+async function eventsOf(redis: Redis, sessionId: string): Promise<WebhookEvent[]> {
+  const entries = await redis.xrange(keys.outbox(sessionId), '-', '+')
+  return entries.map(([, fields]) => webhookEvent.parse(JSON.parse(fields[fields.indexOf('body') + 1] ?? '')))
 }

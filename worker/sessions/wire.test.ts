@@ -26,6 +26,7 @@ function open({ listener }: { listener: SocketListener }): LiveSocket {
   const socket: FakeSocket = {
     sock: { ws: new EventEmitter() } as unknown as WASocket,
     gate: { hold: () => () => undefined, passed: async () => undefined },
+    holdKeys: () => () => undefined,
     listener,
     finish: resolve,
     killed: false,
@@ -53,7 +54,8 @@ function wire() {
     closed: hear('closed'),
     codeFailed: hear('codeFailed'),
   }
-  const attach = () => ({ acks: { expect: vi.fn<never>() }, detach: () => undefined, drained: async () => undefined })
+  const attachment = { acks: { expect: vi.fn<never>() }, detach: () => undefined, drained: async () => undefined }
+  const attach = async () => () => attachment
   const credentials = { loadCreds: async () => undefined } as unknown as Credentials
   return createWire({ sockets: { open }, attach, sent: {} as SentStore }, context, credentials, listener)
 }

@@ -90,9 +90,9 @@ export function createWire(
       const mine = generation
       await ending
       try {
-        const creds = await credentials.loadCreds()
+        const [creds, follow] = await Promise.all([credentials.loadCreds(), deps.attach(context)])
         if (mine === generation) {
-          connection = openConnection(deps, context, { creds, credentials, caches }, listenerOf(mine))
+          connection = openConnection(deps, context, { creds, credentials, caches, follow }, listenerOf(mine))
         }
       } catch (error) {
         const { sessionId } = context

@@ -1,93 +1,122 @@
-import { MISSING_KEYS_ERROR_TEXT, type BaileysEventMap, type WAMessage, type WASocket } from '@whiskeysockets/baileys'
+import {
+  decodeMessageNode,
+  MISSING_KEYS_ERROR_TEXT,
+  type BaileysEventMap,
+  type BinaryNode,
+  type WAMessage,
+} from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
 import type { GatedSocket } from './frame-gate.ts'
-import type { InboundLine } from './inbound.ts'
-
-/**
- * How long the gate stays shut for a message that Baileys decrypted and then did not emit. Nothing but the event loop
- * stands between the two, so this is long.
- */
-const EMIT_TIMEOUT_MS = 20
+import { createHandling, type Handling, type Open } from './handling.ts'
+import { nameOf, type InboundLine } from './inbound.ts'
 
 type EventType = MessagesUpsert['data']['type']
 
 /** Somebody who follows what a socket brings. */
 export interface InboundFollower {
-  /** The socket is being closed by somebody else. What it still brings is stored: its receipt may be on its way. */
+  /** The socket is of no more use, and decrypts nothing more: WhatsApp could not be told, and delivers it again. */
   detach(): void
-  /**
-   * Call when the socket is closed. Resolves when all it brought is stored, or never will be by this worker; whatever
-   * Baileys decrypts after that has no receipt, so that WhatsApp delivers it again.
-   */
+  /** Call when the socket is closed. Resolves when all it decrypted is stored, or never will be by this worker. */
   drained(): Promise<void>
 }
 
+/** A message without content, as a sender pads it: what is emitted of it is no message for the user. */
+const NOTHING = Buffer.from([1])
+
 /**
- * Brings a socket's messages to the session's line. Three things that Baileys (7.0.0-rc14, messages-recv.js) does by
- * itself would lose messages in a crash, so its own calls are used as hooks:
+ * Brings a socket's messages to the session's line. Baileys (7.0.0-rc14, messages-recv.js) by itself would lose messages in
+ * a crash, or bring them twice, so its own calls are used as hooks:
  *
  * - It emits `messages.upsert` into a buffer that is flushed later, up to 30 s after a reconnect. The messages are
  *   taken as they are put in.
- * - It sends the receipt, with which WhatsApp forgets the message, before it emits. From the decryption (it calls
- *   `cancelPendingPhoneRequest` then, and nowhere else for a message that came in) to the append, no frame leaves.
- * - It answers a first message that was decrypted before with an error that makes WhatsApp forget it. After a crash
- *   between decryption and append that is the very message we need: it is asked for again, like any other.
+ * - It sends the receipt, with which WhatsApp forgets the message, before it emits; and it keeps the ratchet that has gone
+ *   forward, with which the message cannot be decrypted again. From the decryption to the append, no frame leaves and no
+ *   key is stored. It has one message in its hands at a time (`messageMutex`), and tells that it could read it
+ *   (`cancelPendingPhoneRequest`) or asks for it again (`hasExceededMaxRetries`).
+ * - It answers a first message that was decrypted before with an error that makes WhatsApp forget it. It is asked for
+ *   again, like any other.
+ *
+ * A message that comes again though it is in the outbox, because its receipt was cut off, may be decrypted or not: in
+ * either case it gets its receipt, and no second event.
  */
 export function followInbound(
-  { sock, gate }: GatedSocket,
+  { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
   line: InboundLine,
 ): InboundFollower {
-  const held = new Map<string, () => void>()
-  let attached = true
-  let taking = true
+  const { sessionId, core } = session
+  const nodes = new WeakMap<Uint8Array, BinaryNode>()
+  let handling: Handling | undefined
+  let detached = false
 
-  const release = (messageId: string) => {
-    held.get(messageId)?.()
-    held.delete(messageId)
-  }
-
-  const hold = (messageId: string) => {
-    if (held.has(messageId)) return
-    const open = gate.hold()
-    held.set(messageId, open)
-    setTimeout(() => {
-      if (held.get(messageId) === open) release(messageId)
-    }, EMIT_TIMEOUT_MS).unref()
-  }
-
-  const receive = ({ messages, type }: BaileysEventMap['messages.upsert']) => {
-    for (const message of messages) {
-      const messageId = message.key.id ?? ''
-      const open = held.get(messageId)
-      held.delete(messageId)
-      void bring(message, type, open)
+  function shut(): Open {
+    const openGate = gate.hold()
+    const openKeys = holdKeys()
+    return stored => {
+      // When it never will be stored the lease is lost, so that no key can be either, and no receipt must leave.
+      if (stored) openGate()
+      openKeys()
     }
   }
 
-  async function bring(message: WAMessage, type: EventType, open: (() => void) | undefined): Promise<void> {
-    if (await store(message, type)) return open?.()
-    // The gate stays shut: WhatsApp keeps what has no receipt, and delivers it to the next socket.
-    if (attached) await sock.end(new Error('inbound messages cannot be stored')).catch(() => undefined)
+  async function handle<T>(work: () => Promise<T> | T): Promise<T> {
+    const mine = createHandling(shut)
+    handling = mine
+    try {
+      return await work()
+    } finally {
+      mine.end()
+    }
+  }
+
+  /** `text` decrypts one part of the message that is in Baileys' hands. */
+  async function decrypted<P>(ciphertext: Uint8Array, text: () => Promise<P>): Promise<P | Buffer> {
+    if (detached) throw new Error('the socket is closed')
+    if (line.full()) {
+      void sock.end(new Error('too many inbound messages wait to be stored')).catch(() => undefined)
+      throw new Error('no more messages can be taken')
+    }
+    handling?.hold()
+    try {
+      return await text()
+    } catch (error) {
+      if (isKnown(nodes.get(ciphertext))) return NOTHING
+      handling?.end()
+      const isRepeat = error instanceof Error && error.message === MISSING_KEYS_ERROR_TEXT
+      throw isRepeat ? new Error('decrypted before', { cause: error }) : error
+    }
+  }
+
+  function isKnown(node: BinaryNode | undefined): boolean {
+    const { id = '', lid = '' } = sock.user ?? {}
+    return node !== undefined && line.knows(nameOf(decodeMessageNode(node, id, lid).fullMessage.key))
+  }
+
+  function receive({ messages, type }: BaileysEventMap['messages.upsert']): void {
+    for (const message of messages) void bring(message, type, handling?.take(message.key.id ?? ''))
+  }
+
+  async function bring(message: WAMessage, type: EventType, open: Open | undefined): Promise<void> {
+    const stored = await store(message, type)
+    open?.(stored)
+    if (!stored && !detached) await sock.end(new Error('an inbound message cannot be stored')).catch(() => undefined)
   }
 
   /** Resolves true when there is no more to do for the message. */
   async function store(message: WAMessage, type: EventType): Promise<boolean> {
-    const { remoteJid = '', participant = '', fromMe = false, id = '' } = message.key
-    const name = JSON.stringify([remoteJid, participant, fromMe, id])
     const taken = take(message)
     if (taken === undefined) return true
-    const timestamp = Math.floor(session.core.clock.now() / 1000)
+    const timestamp = Math.floor(core.clock.now() / 1000)
     const me = { id: sock.user?.id, lid: sock.user?.lid }
     const find = async (lid: string) => sock.signalRepository.lidMapping.getPNForLID(lid)
     const event = async (): Promise<MessagesUpsert> => ({
       event: 'messages.upsert',
-      sessionId: session.sessionId,
+      sessionId,
       timestamp,
       data: { messages: [await messageJson(taken, me, find)], type },
     })
-    return line.push({ name, event }, session)
+    return line.push({ name: nameOf(taken.key), event })
   }
 
   function take(message: WAMessage): Snapshot | undefined {
@@ -96,47 +125,54 @@ export function followInbound(
     } catch (error) {
       // Somebody nested a message as deep as the stack allows. Delivered again it would be no better.
       const reason = error instanceof Error ? error.name : 'unknown'
-      session.core.log.warn({ sessionId: session.sessionId, reason }, 'an inbound message cannot be read')
+      core.log.warn({ sessionId, reason }, 'an inbound message cannot be read')
       return undefined
     }
   }
 
-  const emit = sock.ev.emit.bind(sock.ev)
-  sock.ev.emit = (event, data) => {
-    if (taking && event === 'messages.upsert') receive(data as BaileysEventMap['messages.upsert'])
-    return emit(event, data)
-  }
-  hookDecryption(sock, hold)
-  askAgainForFirstMessages(sock)
+  function hook(): void {
+    const { messageMutex, messageRetryManager: manager, signalRepository: repository, ev, ws } = sock
+    const inTurn = messageMutex.mutex.bind(messageMutex)
+    messageMutex.mutex = async work => inTurn(async () => handle(work))
 
+    // Before Baileys' own listener.
+    ws.prependListener('CB:message', (node: BinaryNode) => {
+      if (!Array.isArray(node.content)) return
+      for (const { content } of node.content) if (content instanceof Uint8Array) nodes.set(content, node)
+    })
+
+    const decrypt = repository.decryptMessage.bind(repository)
+    repository.decryptMessage = async part => decrypted(part.ciphertext, async () => decrypt(part)) as never
+    const decryptGroup = repository.decryptGroupMessage.bind(repository)
+    repository.decryptGroupMessage = async part => decrypted(part.msg, async () => decryptGroup(part)) as never
+
+    const emit = ev.emit.bind(ev)
+    ev.emit = (event, data) => {
+      if (event === 'messages.upsert') receive(data as BaileysEventMap['messages.upsert'])
+      return emit(event, data)
+    }
+
+    if (manager === null) return
+    const cancel = manager.cancelPendingPhoneRequest.bind(manager)
+    manager.cancelPendingPhoneRequest = messageId => {
+      handling?.read(messageId)
+      cancel(messageId)
+    }
+    const hasExceeded = manager.hasExceededMaxRetries.bind(manager)
+    manager.hasExceededMaxRetries = messageId => {
+      handling?.end()
+      return hasExceeded(messageId)
+    }
+  }
+
+  hook()
   return {
     detach() {
-      attached = false
+      detached = true
     },
     async drained() {
-      taking = false
+      await handling?.settled()
       await line.idle()
     },
-  }
-}
-
-function hookDecryption({ messageRetryManager: manager }: WASocket, onDecrypted: (messageId: string) => void): void {
-  if (manager === null) return
-  const cancel = manager.cancelPendingPhoneRequest.bind(manager)
-  manager.cancelPendingPhoneRequest = messageId => {
-    onDecrypted(messageId)
-    cancel(messageId)
-  }
-}
-
-function askAgainForFirstMessages({ signalRepository: repository }: WASocket): void {
-  const decrypt = repository.decryptMessage.bind(repository)
-  repository.decryptMessage = async message => {
-    try {
-      return await decrypt(message)
-    } catch (error) {
-      const isRepeat = error instanceof Error && error.message === MISSING_KEYS_ERROR_TEXT
-      throw isRepeat ? new Error('decrypted before', { cause: error }) : error
-    }
   }
 }

@@ -4,17 +4,17 @@ import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { SessionContext } from '../sessions/context.ts'
 import type { Outbox } from '../types.ts'
-import { createInboundLine, type Inbound } from './inbound.ts'
+import { nameOf, openInboundLine, type Inbound } from './inbound.ts'
 
-function setUp(append: (event: WebhookEvent) => Promise<void>) {
+async function setUp(append: (event: WebhookEvent) => Promise<void> = async () => {}, received: string[] = []) {
   const appended: string[] = []
   const lease = new AbortController()
   const outbox: Outbox = {
-    append: async (_fence, event) => {
+    append: async (_fence, event, along) => {
       await append(event)
-      appended.push(event.sessionId)
-      return appended.length
+      return appended.push(along?.received ?? '')
     },
+    received: async () => received,
     deleteAfterDelivery: async () => {},
   }
   const session = {
@@ -22,8 +22,8 @@ function setUp(append: (event: WebhookEvent) => Promise<void>) {
     fence: { signal: lease.signal },
     core: { log: pino({ enabled: false }) },
   } as unknown as SessionContext
-  const line = createInboundLine(outbox)
-  return { appended, lease, push: async (name: string) => line.push(inbound(name), session) }
+  const line = await openInboundLine(outbox, session)
+  return { appended, lease, line, push: async (name: string) => line.push(inbound(name)) }
 }
 
 /** The event's session carries the name: nothing here reads the rest. */
@@ -34,22 +34,57 @@ function inbound(name: string): Inbound {
 
 test('appends in order, and tries again before it goes on', async () => {
   let failures = 2
-  const { appended, push } = setUp(async ({ sessionId }) => {
-    if (sessionId === 'b' && failures-- > 0) throw new Error('redis is away')
+  const { appended, push } = await setUp(async ({ sessionId }) => {
+    if (sessionId === 'a' && failures-- > 0) throw new Error('redis is away')
   })
-  expect(await Promise.all(['a', 'b', 'c'].map(push))).toEqual([true, true, true])
+  const first = push('a')
+  expect(await Promise.all([first, ...['b', 'c'].map(push)])).toEqual([true, true, true])
   expect(appended).toEqual(['a', 'b', 'c'])
 })
 
+test('appends what came meanwhile together', async () => {
+  let open = () => {}
+  let gate: Promise<void> | undefined = new Promise(resolve => (open = resolve))
+  let atOnce = 0
+  const { push, line } = await setUp(async () => {
+    atOnce += 1
+    await gate
+  })
+  const first = push('a')
+  const others = ['b', 'c', 'd'].map(push)
+  await new Promise(resolve => setImmediate(resolve))
+  expect(atOnce).toBe(1)
+  gate = new Promise(() => {})
+  open()
+  await first
+  await new Promise(resolve => setImmediate(resolve))
+  expect(atOnce).toBe(4)
+  void [others, line]
+})
+
 test('appends a message that comes again only once', async () => {
-  const { appended, push } = setUp(async () => {})
-  expect(await Promise.all(['a', 'b', 'a'].map(push))).toEqual([true, true, true])
+  const { appended, push } = await setUp()
+  expect(await Promise.all(['a', 'b', 'a', 'b'].map(push))).toEqual([true, true, true, true])
   expect(await push('b')).toBe(true)
   expect(appended).toEqual(['a', 'b'])
 })
 
+test('appends no message that an earlier owner has appended', async () => {
+  const { appended, line, push } = await setUp(undefined, ['b', 'a'])
+  expect(await Promise.all(['a', 'b', 'c'].map(push))).toEqual([true, true, true])
+  expect(appended).toEqual(['c'])
+  expect(['a', 'b', 'c', 'd'].map(name => line.knows(name))).toEqual([true, true, true, false])
+})
+
+test('remembers the last 500', async () => {
+  const received = Array.from({ length: 500 }, (_, i) => `old ${500 - i}`)
+  const { line, push } = await setUp(undefined, received)
+  await push('new')
+  expect(['old 1', 'old 2', 'old 500', 'new'].map(name => line.knows(name))).toEqual([false, true, true, true])
+})
+
 test('says so when the lease is lost', async () => {
-  const { appended, push } = setUp(async () => {
+  const { appended, push } = await setUp(async () => {
     throw new FencedError(0)
   })
   expect(await push('a')).toBe(false)
@@ -57,7 +92,7 @@ test('says so when the lease is lost', async () => {
 })
 
 test('stops trying when the lease is given up', async () => {
-  const { lease, push } = setUp(async () => {
+  const { lease, push } = await setUp(async () => {
     throw new Error('redis is away')
   })
   const waiting = [push('a'), push('b')]
@@ -65,14 +100,26 @@ test('stops trying when the lease is given up', async () => {
   expect(await Promise.all(waiting)).toEqual([false, false])
 })
 
-test('takes no more than it can hold', async () => {
+test('is full when two thousand wait', async () => {
   let open = () => {}
   const gate = new Promise<void>(resolve => (open = resolve))
-  const { appended, push } = setUp(async () => gate)
-  const pushes = Array.from({ length: 2001 }, async (_, i) => push(`m${i}`))
-  expect(await pushes[2000]).toBe(false)
+  const { appended, line, push } = await setUp(async () => gate)
+  const pushes = Array.from({ length: 1999 }, async (_, i) => push(`m${i}`))
+  expect(line.full()).toBe(false)
+  pushes.push(push('one more'))
+  expect(line.full()).toBe(true)
   open()
-  const results = await Promise.all(pushes)
-  expect(results.filter(Boolean)).toHaveLength(2000)
+  await Promise.all(pushes)
+  expect(line.full()).toBe(false)
+  await line.idle()
   expect(appended).toHaveLength(2000)
+})
+
+test('names a message by chat, author and id, whatever device it came from', () => {
+  const key = { remoteJid: '1@s.whatsapp.net', fromMe: false, id: 'A' }
+  const name = nameOf(key)
+  expect(name).toHaveLength(16)
+  expect(nameOf({ ...key, remoteJid: '1:5@s.whatsapp.net', participant: '' })).toBe(name)
+  const others = [{ id: 'B' }, { fromMe: true }, { remoteJid: '2@s.whatsapp.net' }, { participant: '3@lid' }]
+  expect(new Set([name, ...others.map(other => nameOf({ ...key, ...other }))]).size).toBe(5)
 })

@@ -1,76 +1,112 @@
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { SessionContext } from '../sessions/context.ts'
-import type { Outbox } from '../types.ts'
+import { REMEMBERED, type Outbox } from '../types.ts'
 
 /** Most events that wait in memory for Redis; a session with more must stop taking messages from WhatsApp. */
 const MAX_WAITING = 2000
 const LONGEST_PAUSE_MS = 1000
-/** How many messages are remembered so that one that WhatsApp delivers again is not appended again. */
-const REMEMBERED = 200
+/** Most events that are made and appended together. */
+const BATCH = 64
 
 /** An event to append. */
 export interface Inbound {
-  /** Names the message, for telling repeats. */
+  /** Names the message, see {@link nameOf}. */
   name: string
   event: () => Promise<WebhookEvent>
 }
 
-/** The line of one session's events into its outbox, in their order. It outlives sockets. */
+/** The line of one session's events into its outbox, in their order, as long as the lease is held. It outlives sockets. */
 export interface InboundLine {
   /**
-   * Appends the event after those before it. Resolves true when Redis has it; false when it never will by our hand:
-   * the lease is lost, or too many wait already. Never rejects.
+   * Appends the event after those before it, unless one of that name was. Resolves true when Redis has it, false when it
+   * never will by our hand: the lease is lost. Never rejects.
    */
-  push(inbound: Inbound, session: SessionContext): Promise<boolean>
+  push(inbound: Inbound): Promise<boolean>
+  /** Whether an event of that name was appended. */
+  knows(name: string): boolean
+  /** Whether so many wait that no more should come. */
+  full(): boolean
   /** Resolves when nothing that was pushed so far waits any more. Never rejects. */
   idle(): Promise<void>
 }
 
-/**
- * Makes a line. An append that fails is tried again, and everything behind it waits, until it succeeds or the lease is
- * gone; then WhatsApp still has the messages, because their receipts were held back (see follow-inbound.ts).
- */
-export function createInboundLine(outbox: Outbox): InboundLine {
-  const recent = new Set<string>()
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
+interface Waiting extends Inbound {
+  done: (stored: boolean) => void
+}
 
-  async function append({ name, event }: Inbound, session: SessionContext): Promise<boolean> {
-    const { fence, core, sessionId } = session
-    if (recent.has(name)) return true
-    for (let pauseMs = 50; !fence.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+/**
+ * Opens the line of a session; rejects when Redis does not tell what was appended before. Events that come while others
+ * are on their way go together. What fails is tried again, and everything behind it waits, until it succeeds or the lease
+ * is gone; then WhatsApp still has the messages, because their receipts were held back, and the next owner can decrypt
+ * them, because so were the keys (see follow-inbound.ts).
+ */
+export async function openInboundLine(outbox: Outbox, session: SessionContext): Promise<InboundLine> {
+  const { fence, core, sessionId } = session
+  const known = new Set((await outbox.received(fence, sessionId)).toReversed())
+  const waiting: Waiting[] = []
+  let drained: Promise<void> | undefined
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, BATCH)
+      await appendAll(batch.filter(({ name }, i) => batch.findIndex(each => each.name === name) === i))
+      waiting.splice(0, batch.length)
+      for (const { name, done } of batch) done(known.has(name))
+    }
+    drained = undefined
+  }
+
+  async function appendAll(batch: readonly Inbound[]): Promise<void> {
+    let left = batch.filter(({ name }) => !known.has(name))
+    for (let pauseMs = 50; left.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        await outbox.append(fence, await event())
-        remember(name)
-        return true
+        await append(left)
       } catch (error) {
-        if (error instanceof FencedError) return false
+        if (error instanceof FencedError || fence.signal.aborted) return
         const reason = error instanceof Error ? error.message : 'unknown'
-        core.log.warn({ sessionId, reason }, 'an inbound message cannot be stored yet')
+        core.log.warn({ sessionId, reason }, 'inbound messages cannot be stored yet')
         await sleep(pauseMs, undefined, { signal: fence.signal }).catch(() => undefined)
       }
+      left = left.filter(({ name }) => !known.has(name))
     }
-    return false
+  }
+
+  async function append(batch: readonly Inbound[]): Promise<void> {
+    const made = await Promise.all(batch.map(async ({ name, event }) => ({ name, event: await event() })))
+    const appended = made.map(async ({ name, event }) => {
+      await outbox.append(fence, event, { received: name })
+      remember(name)
+    })
+    const failed = (await Promise.allSettled(appended)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   function remember(name: string): void {
-    recent.add(name)
-    for (const oldest of recent) {
-      if (recent.size <= REMEMBERED) break
-      recent.delete(oldest)
+    known.add(name)
+    for (const oldest of known) {
+      if (known.size <= REMEMBERED) break
+      known.delete(oldest)
     }
   }
 
   return {
-    async push(inbound, session) {
-      if (waiting >= MAX_WAITING) return false
-      waiting += 1
-      const done = last.then(async () => append(inbound, session)).finally(() => waiting--)
-      last = done
-      return done
-    },
-    idle: async () => void (await last),
+    push: async inbound =>
+      new Promise(done => {
+        waiting.push({ ...inbound, done })
+        drained ??= drain()
+      }),
+    knows: name => known.has(name),
+    full: () => waiting.length >= MAX_WAITING,
+    idle: async () => drained,
   }
+}
+
+/** Names a message among those of its session: its id is the sender's choice, so chat and author belong to it. Short. */
+export function nameOf({ remoteJid, participant, fromMe, id }: WAMessageKey): string {
+  const parts = [jidNormalizedUser(remoteJid ?? ''), jidNormalizedUser(participant ?? ''), fromMe === true, id]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16)
 }

@@ -18,7 +18,7 @@ import { limitHandshake } from './handshake-limit.ts'
 import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
 import { configOf, type ConfigParts, type SocketSettings } from './socket-config.ts'
-import { storeOrEnd } from './store-or-end.ts'
+import { socketKeys } from './socket-keys.ts'
 import { writeAhead } from './write-ahead.ts'
 
 /** Who a session is. */
@@ -90,13 +90,13 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   let quiet = false
   let unstored = false
   let saving: Promise<void> = Promise.resolve()
-  const keys = storeOrEnd(credentials, onUnstored)
+  const keys = socketKeys(credentials, () => gate.hold(), onUnstored)
 
   const sock = makeWASocket({
     ...configOf(settings, options),
     auth: { creds, keys },
     logger: baileysLog(log),
-    makeSignalRepository: writeAhead(keys, () => gate.hold()),
+    makeSignalRepository: writeAhead(keys),
   })
   const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
     if (!quiet) listener.lost()
@@ -151,6 +151,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   return {
     sock,
     gate,
+    holdKeys: () => credentials.hold(),
     async end() {
       quiet = true
       await sock.end(undefined)

@@ -18,11 +18,11 @@ import { FencedError } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
 import { undoFailedAttempts } from './failed-attempts.ts'
-import { gateFrames, type FrameGate } from './frame-gate.ts'
+import { gateFrames } from './frame-gate.ts'
 import type { RawSocket } from './guard-socket.ts'
 import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
-import { storeOrEnd } from './store-or-end.ts'
+import { socketKeys } from './socket-keys.ts'
 import { writeAhead } from './write-ahead.ts'
 
 const sessionId = 'user-123'
@@ -63,20 +63,20 @@ const noLids = async () => []
 const noop = () => undefined
 
 /** A worker's view of Alice: as after each start, nothing is in memory. */
-function alice(creds: AuthenticationCreds, make = aheadOf) {
+function alice(creds: AuthenticationCreds, make = writeAhead) {
   const store = openCredentials({ redis, log: quiet, fence, cipher }, sessionId)
-  const signalKeys = addTransactionCapability(store, log, transactions)
   const left: unknown[] = []
   const socket = { send: (frame: unknown) => void left.push(frame), terminate: noop, on: noop }
   const raw: RawSocket = { close: async () => undefined, socket }
   const gate = gateFrames(raw)
-  const signal = make(store, () => gate.hold())({ creds, keys: signalKeys }, log, noLids)
+  const ended = Promise.withResolvers<unknown>()
+  const durable = socketKeys(store, () => gate.hold(), ended.resolve)
+  const signalKeys = addTransactionCapability(durable, log, transactions)
+  const signal = make(durable)({ creds, keys: signalKeys }, log, noLids)
   /** Writes to the socket. */
   const write = (frame: unknown): void => socket.send(frame)
-  return { store, signalKeys, signal, gate, write, left }
+  return { store, signalKeys, signal, gate, write, left, ended: ended.promise }
 }
-
-const aheadOf = (store: SignalKeyStore, hold: FrameGate['hold']) => writeAhead(store, hold)
 
 function bob() {
   const creds = initAuthCreds()
@@ -125,7 +125,7 @@ async function sendAndDie<T>(self: ReturnType<typeof alice>, encrypt: () => Prom
 
 const text = (value: Uint8Array) => Buffer.from(value).toString()
 
-async function twoTexts(make?: typeof aheadOf): Promise<string[]> {
+async function twoTexts(make?: typeof writeAhead): Promise<string[]> {
   const creds = initAuthCreds()
   const friend = bob()
   const linking = alice(creds)
@@ -143,7 +143,7 @@ async function twoTexts(make?: typeof aheadOf): Promise<string[]> {
 }
 
 /** Two texts out, the first while a decryption from the same contact is between its reading and its commit. */
-async function crossing(make?: typeof aheadOf): Promise<string[]> {
+async function crossing(make?: typeof writeAhead): Promise<string[]> {
   const creds = initAuthCreds()
   const friend = bob()
   const self = alice(creds, make)
@@ -382,7 +382,7 @@ describe('Signal state written ahead', () => {
     expect(await valid()).toEqual(['no open session', 'no open session'])
   })
 
-  it('gives out what was decrypted when its record is stored', async () => {
+  it('lets what is written after a decryption leave when its record is stored', async () => {
     const friend = bob()
     const self = alice(initAuthCreds())
     await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
@@ -391,20 +391,26 @@ describe('Signal state written ahead', () => {
     const answer = await friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
     await self.gate.passed()
     const before = await redis.hgetallBuffer(keys.credentials(sessionId))
+    const store = self.store.hold()
     await self.signal.decryptMessage({ jid: bobJid, ...answer })
+    self.write('the receipt')
+    expect(await redis.hgetallBuffer(keys.credentials(sessionId))).toEqual(before)
+    expect(self.left).toEqual([])
+    store()
+    await self.gate.passed()
     expect(await redis.hgetallBuffer(keys.credentials(sessionId))).not.toEqual(before)
+    expect(self.left).toEqual(['the receipt'])
   })
 
   it('lets no frame leave, and has ended the socket, when the record cannot be stored', async () => {
     const creds = initAuthCreds()
     const friend = bob()
-    const ended = Promise.withResolvers<unknown>()
-    const self = alice(creds, (store, hold) => writeAhead(storeOrEnd(store, ended.resolve), hold))
+    const self = alice(creds)
     await self.signal.injectE2ESession({ jid: bobJid, session: friend.bundle })
     await self.gate.passed()
     await redis.set(keys.lease(0), 'other:2')
     self.write(await self.signal.encryptMessage({ jid: bobJid, data: Buffer.from('hi') }))
-    expect(await ended.promise).toBeInstanceOf(FencedError)
+    expect(await self.ended).toBeInstanceOf(FencedError)
     self.write('another')
     await redis.set(keys.lease(0), fence.token)
     await self.store.set({ session: { other: { _sessions: {}, version: 'v1' } } as never })

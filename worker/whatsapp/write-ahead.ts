@@ -9,7 +9,6 @@ import {
   type SignalKeyStore,
   type SocketConfig,
 } from '@whiskeysockets/baileys'
-import type { FrameGate } from './frame-gate.ts'
 import { trimOwnSenderKey } from './sender-key.ts'
 import { createTurns } from './turns.ts'
 
@@ -17,28 +16,38 @@ type Repository = ReturnType<SocketConfig['makeSignalRepository']>
 type Sessions = NonNullable<SignalDataSet['session']>
 
 /**
- * Records that advance with every message; and privacy tokens, which Baileys sets after the transaction that they would
- * go to has ended, so that they would be lost, and asked for again with every message.
+ * Records that advance with every message, and what must be kept with them: a pre-key goes with the session that it made,
+ * and one that is sent in a retry receipt must be there before. And privacy tokens, which Baileys sets after the
+ * transaction that they would go to has ended, so that they would be lost, and asked for again with every message.
  */
-const RECORDS = ['session', 'sender-key', 'identity-key', 'tctoken'] as const satisfies (keyof SignalDataTypeMap)[]
+const RECORDS = [
+  'session',
+  'sender-key',
+  'identity-key',
+  'pre-key',
+  'tctoken',
+] as const satisfies (keyof SignalDataTypeMap)[]
 const IS_RECORD = new Set<string>(RECORDS)
 
 /**
- * Baileys' Signal repository, with the records that advance at every message stored the moment they change.
+ * Baileys' Signal repository, with the records that advance at every message set the moment they change.
  *
  * Baileys itself wraps a send in a transaction, keeps the advanced records in memory, writes the bytes to the socket,
  * and commits after that. A crash in between uses the same message counter, and so the same message key, again; and a
  * transaction that decrypts from a contact while another encrypts for it sets the records back even without a crash,
  * since each commits what it read at its start. Here these records pass the transactions by: one at a time reads, changes
- * and sets the record of a device, and from then on no frame leaves until the record is stored (`hold`). So the texts
- * that are encrypted meanwhile are stored together and leave together. What Baileys commits later no longer holds these
- * records. Decryption gains the same: a record that went forward never goes back, whatever happens to the rest of its
- * transaction. `store` is the durable store below the transactions; what was set is read from it at once.
+ * and sets the record of a device in `keys`, which are below the transactions, and from then on no frame leaves until it is
+ * stored. So the texts that are encrypted meanwhile are stored together and leave together. What Baileys commits later no
+ * longer holds these records. Decryption gains the same: a record that went forward never goes back, whatever happens to
+ * the rest of its transaction.
  */
-export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): SocketConfig['makeSignalRepository'] {
+export function writeAhead(keys: SignalKeyStore): SocketConfig['makeSignalRepository'] {
+  const records: SignalKeyStore = {
+    get: (type, ids) => keys.get(type, ids),
+    set: mutations => keys.set(withoutOwnKeys(mutations)),
+  }
   return (auth, logger, pnToLid) => {
     // In place: Baileys reads and deletes sessions through this same object, past the repository.
-    const records = createRecords(store, hold)
     Object.assign(auth.keys, passBy(records, auth.keys))
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
     return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records))
@@ -54,15 +63,11 @@ export function writeAhead(store: SignalKeyStore, hold: FrameGate['hold']): Sock
  */
 function oneAtATime(
   repository: Repository,
-  records: Records,
-): Pick<
-  Repository,
-  'encryptMessage' | 'decryptMessage' | 'decryptGroupMessage' | 'injectE2ESession' | 'migrateSession'
-> {
+  records: SignalKeyStore,
+): Pick<Repository, 'encryptMessage' | 'decryptMessage' | 'injectE2ESession' | 'migrateSession'> {
   const inTurn = createTurns()
   const encrypt = repository.encryptMessage.bind(repository)
   const decrypt = repository.decryptMessage.bind(repository)
-  const decryptGroup = repository.decryptGroupMessage.bind(repository)
   const inject = repository.injectE2ESession.bind(repository)
   const migrate = repository.migrateSession.bind(repository)
 
@@ -96,22 +101,14 @@ function oneAtATime(
       const [from, to] = [addressOf(jid), addressOf(lid)]
       const { [from]: record, [to]: moved } = await records.get('session', [from, to])
       // Baileys is about to move the contact's records, but this one is needed now.
-      if (!moved && record) records.set({ session: { [to]: record, [from]: null } })
+      if (!moved && record) await records.set({ session: { [to]: record, [from]: null } })
       return work({ ...options, jid: lid })
     })
   }
 
-  async function afterStoring<T>(work: Promise<T>): Promise<T> {
-    const plain = await work
-    // The event that is made of it must not be stored before, or a crash between the two would make it twice.
-    await records.stored()
-    return plain
-  }
-
   return {
     encryptMessage: options => exclusive(encrypt, options),
-    decryptMessage: options => afterStoring(exclusive(decrypt, options)),
-    decryptGroupMessage: options => afterStoring(decryptGroup(options)),
+    decryptMessage: options => exclusive(decrypt, options),
     injectE2ESession: options => exclusive(inject, options),
     async migrateSession(from, to) {
       // Baileys moves nothing else, and asks for it.
@@ -130,7 +127,7 @@ interface Written {
  * Before each message Baileys asks of every device whether its record has an open session, and libsignal parses all keys
  * of the record for that. What is written tells, too. Only of a record that has none libsignal is asked why.
  */
-function quickValidation(repository: Repository, records: Pick<Records, 'get'>): Pick<Repository, 'validateSession'> {
+function quickValidation(repository: Repository, records: SignalKeyStore): Pick<Repository, 'validateSession'> {
   const validate = repository.validateSession.bind(repository)
 
   async function hasOpenSession(jid: string): Promise<boolean> {
@@ -163,28 +160,6 @@ async function numberOf(repository: Repository, jid: string): Promise<string> {
 const isNumber = (jid: string) => isPnUser(jid) === true || isHostedPnUser(jid) === true
 const isLid = (jid: string) => isLidUser(jid) === true || isHostedLidUser(jid) === true
 
-/** The records of a session. */
-interface Records extends Pick<SignalKeyStore, 'get'> {
-  /** What is set is read from now on, and what is written to the socket from now on leaves when it is stored. */
-  set(records: SignalDataSet): void
-  /** Resolves when all that was set is stored. */
-  stored(): Promise<void>
-}
-
-function createRecords(store: SignalKeyStore, hold: FrameGate['hold']): Records {
-  let last: Promise<void> = Promise.resolve()
-  return {
-    get: (type, ids) => store.get(type, ids),
-    set(records) {
-      const open = hold()
-      last = Promise.resolve(store.set(withoutOwnKeys(records)))
-      // After a failure the gate stays shut, on a socket that the store has ended.
-      last.then(open, () => undefined)
-    },
-    stored: async () => last,
-  }
-}
-
 function withoutOwnKeys(records: SignalDataSet): SignalDataSet {
   const { 'sender-key': senderKeys } = records
   if (senderKeys === undefined) return records
@@ -196,7 +171,7 @@ function withoutOwnKeys(records: SignalDataSet): SignalDataSet {
  * Baileys moves the records of a number to its LID by a copy: the number's go and the LID's are set, at once. Where the LID
  * has one, a message was sent under it, so it stays: the copy might have a counter that was used.
  */
-async function withoutReturns(records: Records, sessions: Sessions): Promise<Sessions> {
+async function withoutReturns(records: SignalKeyStore, sessions: Sessions): Promise<Sessions> {
   const isMove = Object.values(sessions).some(session => !session)
   const set = Object.keys(sessions).filter(address => sessions[address])
   if (!isMove || set.length === 0) return sessions
@@ -204,7 +179,7 @@ async function withoutReturns(records: Records, sessions: Sessions): Promise<Ses
   return Object.fromEntries(Object.entries(sessions).filter(([address]) => !there[address] || !sessions[address]))
 }
 
-function passBy(records: Records, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
+function passBy(records: SignalKeyStore, transactional: SignalKeyStore): Pick<SignalKeyStore, 'get' | 'set'> {
   const get = transactional.get.bind(transactional)
   const set = transactional.set.bind(transactional)
 
@@ -218,7 +193,7 @@ function passBy(records: Records, transactional: SignalKeyStore): Pick<SignalKey
         Object.assign(IS_RECORD.has(type) ? passing : rest, { [type]: values })
       }
       if (passing.session !== undefined) passing.session = await withoutReturns(records, passing.session)
-      if (Object.keys(passing).length > 0) records.set(passing)
+      if (Object.keys(passing).length > 0) await records.set(passing)
       if (Object.keys(rest).length > 0) await set(rest)
     },
   }

@@ -14,13 +14,20 @@ export interface InboundSize {
   texts: number
 }
 
-/** Kills the worker while contacts write, to see what is lost between WhatsApp's receipt and our append. */
+/**
+ * Kills the worker while contacts write, to see what is lost or comes twice between WhatsApp's receipt and our append, and
+ * whether anything has to be asked for again, which a sender that is away would not answer.
+ */
 export async function killWhileReceiving({ sessions: count, kills, texts }: InboundSize): Promise<Outcome> {
   const world = await startWorld({ workers: 1 })
   try {
     const sessions = await world.link(count)
     const { inbox } = world.stack
     if (inbox === undefined) throw new Error('this scenario needs the inbox')
+    const groups = new Map<string, string>()
+    for (const { phone, contact } of sessions) {
+      groups.set(phone, (await world.simulator.createGroup(contact, 'Talk', [phone])).jid)
+    }
     const sent: string[] = []
     for (let kill = 0; kill < kills; kill++) {
       const [worker] = world.stack.workers.slice(-1)
@@ -28,7 +35,7 @@ export async function killWhileReceiving({ sessions: count, kills, texts }: Inbo
         for (let n = 0; n < texts; n++) {
           const text = `inbound ${sent.length}`
           sent.push(text)
-          await world.simulator.sendText(contact, phone, text)
+          await world.simulator.sendText(contact, n % 2 === 0 ? phone : (groups.get(phone) ?? phone), text)
         }
       })
       await sleep(Math.random() * texts * 10)
@@ -45,16 +52,20 @@ export async function killWhileReceiving({ sessions: count, kills, texts }: Inbo
     await until('every text to arrive', () => judged().lost.length === 0, { timeoutMs: 90_000, everyMs: 250 }).catch(
       () => undefined,
     )
-    const { lost, inversions, secondIds } = judged()
+    const { lost, twice, inversions, secondIds } = judged()
+    const problems = await world.simulator.log({ kind: 'problem', limit: 1000 })
+    const asked = problems.map(({ id, detail }) => `${id}: ${detail}`).filter(line => line.includes('asked for retry'))
     return {
       fault: 'kill -9 of the worker while messages come in',
       done: `${kills} kills, ${count} sessions, ${sent.length} inbound texts`,
       figures: [
         zero('inbound texts lost', lost.length),
+        zero('inbound texts in two events', twice.length),
+        zero('inbound texts asked for again', asked.length),
         zero('order inversions of events', inversions.length),
         zero('second event ids', secondIds.length),
       ],
-      evidence: [...lost, ...inversions, ...secondIds].slice(0, 10),
+      evidence: [...lost, ...twice, ...asked, ...inversions, ...secondIds].slice(0, 10),
     }
   } finally {
     await world.close()

@@ -48,16 +48,17 @@ export async function breakReceiver({ sessions: count, texts, lastsMs }: Receive
       timeoutMs: 180_000,
       everyMs: 250,
     }).catch(() => undefined)
-    const { lost, inversions, secondIds } = judgeEvents(sent, inbox.arrivals().map(arrivedOf))
+    const { lost, twice, inversions, secondIds } = judgeEvents(sent, inbox.arrivals().map(arrivedOf))
     return {
       fault: 'webhook receiver 500, reset, slow, 429, down; workers killed meanwhile',
       done: `${count} sessions, ${sent.length} inbound texts, ${inbox.arrivals({ all: true }).length} attempts`,
       figures: [
         zero('events lost', lost.length),
+        zero('texts in two events', twice.length),
         zero('order inversions', inversions.length),
         zero('second event ids', secondIds.length),
       ],
-      evidence: [...lost, ...inversions, ...secondIds].slice(0, 10),
+      evidence: [...lost, ...twice, ...inversions, ...secondIds].slice(0, 10),
     }
   } finally {
     await world.close()
