@@ -92,9 +92,12 @@ export interface Sessions {
 
 /**
  * How many of a session's messages from WhatsApp are remembered, to know one that comes again. That happens to those
- * whose receipt was cut off, which are the last ones.
+ * whose receipt was cut off, which are the last ones: on their way to WhatsApp, or among the `MOST_IN_FLIGHT`.
  */
-export const REMEMBERED = 500
+export const REMEMBERED = 1000
+
+/** How many messages of a socket may be decrypted while their receipts have not left. */
+export const MOST_IN_FLIGHT = 250
 
 /** What belongs to an event. */
 export interface Along {

@@ -70,7 +70,8 @@ export function createSimulatorClient(controlUrl: string) {
     scan: (qr: string, phone?: string) => call<Linked>('POST', '/scan', { qr, phone }),
     pairCode: (phoneNumber: string, code: string) => call<Linked>('POST', '/pair-code', { phoneNumber, code }),
     logout: (phone: string, device?: number) => call<{ devices: number[] }>('POST', '/logout', { phone, device }),
-    numbers: (lists: { unregistered?: string[]; restricted?: string[] }) => call('POST', '/numbers', lists),
+    numbers: (lists: { unregistered?: string[]; restricted?: string[]; withoutLid?: string[] }) =>
+      call('POST', '/numbers', lists),
     accounts: () => call<{ accounts: AccountView[] }>('GET', '/accounts'),
     connections: () => call<{ connections: ConnectionView[] }>('GET', '/connections'),
     received,

@@ -24,11 +24,13 @@ export function sendFromContact(context: Context, send: ContactSend): { id: stri
   if (!sender) throw new ControlError(422, 'phone_unregistered', 'the sending number cannot have WhatsApp')
   if (!target?.devices.size) throw new ControlError(404, 'phone_not_linked', 'no client is linked to this number')
   const id = send.id ?? messageId()
-  const byLid = send.addressing === 'lid'
+  const hasLid = !context.world.withoutLid.has(sender.phone)
+  const byLid = send.addressing === 'lid' && hasLid
   const attrs = {
     id,
     from: byLid ? lidJid(sender) : pnJid(sender),
-    ...(byLid ? { sender_pn: pnJid(sender), addressing_mode: 'lid' } : { sender_lid: lidJid(sender) }),
+    ...(byLid && { sender_pn: pnJid(sender), addressing_mode: 'lid' }),
+    ...(!byLid && hasLid && { sender_lid: lidJid(sender) }),
     type: stanzaType(send.message),
     notify: sender.name,
     t: seconds(),

@@ -40,6 +40,8 @@ export type World = {
   readonly unregistered: Set<string>
   /** Numbers whose privacy forbids being added to groups: group adds answer 403. */
   readonly restricted: Set<string>
+  /** Numbers whose LID WhatsApp tells nobody: usync answers without, and their messages come by number alone. */
+  readonly withoutLid: Set<string>
   /** The account of a number, made on first use; undefined when the number is unregistered or malformed. */
   ensure(phone: string): Account | undefined
   /** The account and device that a PN or LID jid names. */
@@ -62,6 +64,7 @@ export function createWorld(options: WorldOptions): World {
   const phoneOfLid = new Map<string, string>()
   const unregistered = new Set<string>()
   const restricted = new Set<string>()
+  const withoutLid = new Set<string>()
   let nextPhone = options.firstPhone
 
   const ensure = (phone: string): Account | undefined => {
@@ -89,6 +92,7 @@ export function createWorld(options: WorldOptions): World {
     accounts,
     unregistered,
     restricted,
+    withoutLid,
     ensure,
     resolve(jid) {
       const parsed = parseJid(jid)
@@ -107,6 +111,7 @@ export function createWorld(options: WorldOptions): World {
       phoneOfLid.clear()
       unregistered.clear()
       restricted.clear()
+      withoutLid.clear()
       nextPhone = options.firstPhone
     },
   }

@@ -18,8 +18,11 @@ export interface Credentials {
   get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]): Promise<{ [id: string]: SignalDataTypeMap[T] }>
   /** Resolves when Redis has all of it, which outlasts an outage of Redis. Throws `FencedError` when the lease is lost; then nothing was written. */
   set(mutations: SignalDataSet): Promise<void>
-  /** Lets nothing that is set from now on be stored until the returned function is called. It is read nonetheless. */
-  hold(): () => void
+  /**
+   * Lets nothing that is set from now on be stored until the returned function is called. It is read nonetheless. What is
+   * set before `whole` resolves is stored in one.
+   */
+  hold(whole: Promise<void>): () => void
   /** Removes everything and closes. For DELETE_SESSION and a logout from the phone, and nothing else. */
   clear(): Promise<void>
   /**
@@ -216,7 +219,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       return put(changes)
     },
 
-    hold: () => queue.hold(),
+    hold: whole => queue.hold(whole),
 
     async clear() {
       closed = true

@@ -15,6 +15,7 @@ const change = (id: string, value: string): Change => ({
   place: { sessionId: 's', type: 'session', id },
   bytes: () => Buffer.from(value),
 })
+const whole = Promise.resolve()
 const turn = async () => new Promise(resolve => setImmediate(resolve))
 
 test('writes what is added at once together, and of one field the last', async () => {
@@ -24,7 +25,7 @@ test('writes what is added at once together, and of one field the last', async (
 
 describe('a hold', () => {
   test('lets nothing be written that is added after it, which is read nonetheless', async () => {
-    const release = queue.hold()
+    const release = queue.hold(whole)
     const added = queue.add([change('a', '1')])
     await turn()
     expect(written).toEqual([])
@@ -36,10 +37,10 @@ describe('a hold', () => {
   })
 
   test('keeps nothing waiting that is on its way to be written, so that many in a row stop nobody', async () => {
-    const release = queue.hold()
+    const release = queue.hold(whole)
     const added = queue.add([change('a', '1')])
     await turn()
-    const later = queue.hold()
+    const later = queue.hold(whole)
     const next = queue.add([change('a', '2')])
     release()
     await added
@@ -50,8 +51,20 @@ describe('a hold', () => {
     expect(written).toEqual([['session:a=1'], ['session:a=2']])
   })
 
+  test('has what is added before it is whole written in one', async () => {
+    const all = Promise.withResolvers<void>()
+    const release = queue.hold(all.promise)
+    const added = [queue.add([change('a', '1')])]
+    await turn()
+    added.push(queue.add([change('b', '1')]))
+    release()
+    all.resolve()
+    await Promise.all(added)
+    expect(written).toEqual([['session:a=1', 'session:b=1']])
+  })
+
   test('that is released before anything is added holds nothing', async () => {
-    queue.hold()()
+    queue.hold(whole)()
     await queue.add([change('a', '1')])
     expect(written).toEqual([['session:a=1']])
   })

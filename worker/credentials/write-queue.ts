@@ -14,8 +14,11 @@ export interface Change {
 export interface WriteQueue {
   /** Resolves when all of them are written. Of several changes of one field that wait, the last alone is written. */
   add(changes: readonly Change[]): Promise<void>
-  /** Lets nothing that is added from now on be written until the returned function is called. */
-  hold(): () => void
+  /**
+   * Lets nothing that is added from now on be written until the returned function is called. What is added before `whole`
+   * resolves is written in one.
+   */
+  hold(whole: Promise<void>): () => void
   /** The newest change of a field that Redis does not have yet. */
   pending(field: string): Change | undefined
   /** Whether nothing is on its way. */
@@ -34,17 +37,18 @@ interface Batch {
  * devices, or many messages to one, cost one. A failure is that of its batch alone.
  */
 export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) => Promise<void>): WriteQueue {
-  const holds = new Set<Promise<void>>()
+  const holds = new Set<{ whole: Promise<void>; released: Promise<void> }>()
   let waiting: Batch | undefined
   let running: Batch | undefined
   let draining = false
 
   async function drain(): Promise<void> {
     for (let batch = waiting; batch !== undefined; batch = waiting) {
+      // Those of now: whoever holds later holds what is added later, so that a stream of them keeps nobody waiting for ever.
+      await Promise.all([...holds].map(async ({ whole }) => whole))
       waiting = undefined
       running = batch
-      // Those of now: whoever holds later holds what is added later, so that a stream of them keeps nobody waiting for ever.
-      await Promise.all(holds)
+      await Promise.all([...holds].map(async ({ released }) => released))
       await write(batch.changes).then(batch.done.resolve, batch.done.reject)
     }
     running = undefined
@@ -64,11 +68,12 @@ export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) =
       return promise
     },
 
-    hold() {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      holds.add(promise)
+    hold(whole) {
+      const { promise: released, resolve } = Promise.withResolvers<void>()
+      const hold = { whole, released }
+      holds.add(hold)
       return () => {
-        holds.delete(promise)
+        holds.delete(hold)
         resolve()
       }
     },

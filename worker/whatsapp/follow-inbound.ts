@@ -3,13 +3,16 @@ import {
   MISSING_KEYS_ERROR_TEXT,
   type BaileysEventMap,
   type BinaryNode,
+  type MessageRetryManager,
   type WAMessage,
 } from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
+import { MOST_IN_FLIGHT } from '../types.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
 import type { GatedSocket } from './frame-gate.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine } from './inbound.ts'
+import { createRoom } from './room.ts'
 
 type EventType = MessagesUpsert['data']['type']
 
@@ -47,20 +50,24 @@ export function followInbound(
 ): InboundFollower {
   const { sessionId, core } = session
   const nodes = new WeakMap<Uint8Array, BinaryNode>()
+  const room = createRoom(MOST_IN_FLIGHT)
   let handling: Handling | undefined
   let detached = false
 
-  function shut(): Open {
+  function shut(settled: Promise<void>): Open {
+    room.enter()
     const openGate = gate.hold()
-    const openKeys = holdKeys()
+    const openKeys = holdKeys(settled)
     return stored => {
       // When it never will be stored the lease is lost, so that no key can be either, and no receipt must leave.
       if (stored) openGate()
       openKeys()
+      void gate.passed().then(room.leave)
     }
   }
 
   async function handle<T>(work: () => Promise<T> | T): Promise<T> {
+    await room.free()
     const mine = createHandling(shut)
     handling = mine
     try {
@@ -73,15 +80,12 @@ export function followInbound(
   /** `text` decrypts one part of the message that is in Baileys' hands. */
   async function decrypted<P>(ciphertext: Uint8Array, text: () => Promise<P>): Promise<P | Buffer> {
     if (detached) throw new Error('the socket is closed')
-    if (line.full()) {
-      void sock.end(new Error('too many inbound messages wait to be stored')).catch(() => undefined)
-      throw new Error('no more messages can be taken')
-    }
-    handling?.hold()
+    const node = nodes.get(ciphertext)
+    handling?.hold(node?.attrs['id'] ?? '')
     try {
       return await text()
     } catch (error) {
-      if (isKnown(nodes.get(ciphertext))) return NOTHING
+      if (isKnown(node)) return NOTHING
       handling?.end()
       const isRepeat = error instanceof Error && error.message === MISSING_KEYS_ERROR_TEXT
       throw isRepeat ? new Error('decrypted before', { cause: error }) : error
@@ -116,7 +120,7 @@ export function followInbound(
       timestamp,
       data: { messages: [await messageJson(taken, me, find)], type },
     })
-    return line.push({ name: nameOf(taken.key), event })
+    return line.push({ name: nameOf(taken.key, taken.rest), event })
   }
 
   function take(message: WAMessage): Snapshot | undefined {
@@ -152,16 +156,40 @@ export function followInbound(
       return emit(event, data)
     }
 
-    if (manager === null) return
+    // A message that was decrypted is emitted though its socket has closed meanwhile: its receipt counts as written.
+    const client = Object.getPrototypeOf(ws) as object
+    Object.defineProperty(ws, 'isOpen', {
+      get: () =>
+        Reflect.get(client, 'isOpen', ws) === true ||
+        (handling?.holds() === true && Reflect.get(ws, 'socket') !== null),
+    })
+    if (manager !== null) hookRetries(manager)
+  }
+
+  function hookRetries(manager: MessageRetryManager): void {
     const cancel = manager.cancelPendingPhoneRequest.bind(manager)
+    const succeeded = manager.markRetrySuccess.bind(manager)
+    const clear = manager.clear.bind(manager)
+    let ofOthers = false
     manager.cancelPendingPhoneRequest = messageId => {
-      handling?.read(messageId)
+      if (!ofOthers) handling?.hold(messageId)
       cancel(messageId)
+    }
+    // These two call the one above, for a message that we sent, and for all.
+    manager.markRetrySuccess = messageId => {
+      ofOthers = true
+      succeeded(messageId)
+      ofOthers = false
+    }
+    manager.clear = () => {
+      ofOthers = true
+      clear()
+      ofOthers = false
     }
     const hasExceeded = manager.hasExceededMaxRetries.bind(manager)
     manager.hasExceededMaxRetries = messageId => {
       handling?.end()
-      return hasExceeded(messageId)
+      return detached || hasExceeded(messageId)
     }
   }
 
@@ -169,6 +197,7 @@ export function followInbound(
   return {
     detach() {
       detached = true
+      room.close()
     },
     async drained() {
       await handling?.settled()

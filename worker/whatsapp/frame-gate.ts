@@ -13,8 +13,11 @@ export interface FrameGate {
 export interface GatedSocket {
   sock: WASocket
   gate: FrameGate
-  /** Lets nothing that the socket sets of its keys from now on be stored until the returned function is called. */
-  holdKeys: () => () => void
+  /**
+   * Lets nothing that the socket sets of its keys from now on be stored until the returned function is called. What is set
+   * before `whole` resolves is stored in one.
+   */
+  holdKeys: (whole: Promise<void>) => () => void
 }
 
 /** What stands in line: a frame, somebody who holds what is behind it, or somebody who waits for what is before it. */
@@ -22,20 +25,13 @@ type Standing = { frame: unknown } | { held: boolean } | { reached: () => void }
 
 /**
  * A gate before a socket. What stands behind a hold waits in its order (frames are numbered by Noise, so none may pass
- * another) and counts as written, since Baileys goes on only when it is: also when the socket has closed meanwhile, so
- * that a message that was decrypted is emitted in any case. A socket that closes takes along what stands in line, as it takes
- * frames that are on their way.
+ * another) and counts as written, since Baileys goes on only when it is. A socket that closes takes it along, as it
+ * takes frames that are on their way.
  */
-export function gateFrames(client: RawSocket): FrameGate {
-  const { socket } = client
+export function gateFrames({ socket }: RawSocket): FrameGate {
   if (socket === null) return { hold: () => () => {}, passed: async () => {} }
   const send = socket.send.bind(socket)
   const line: Standing[] = []
-
-  const bare = Object.getPrototypeOf(client) as object
-  Object.defineProperty(client, 'isOpen', {
-    get: () => Reflect.get(bare, 'isOpen', client) === true || (line.length > 0 && client.socket !== null),
-  })
 
   socket.send = (data, callback) => {
     if (line.length === 0) return send(data, callback)

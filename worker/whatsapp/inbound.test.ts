@@ -76,11 +76,11 @@ test('appends no message that an earlier owner has appended', async () => {
   expect(['a', 'b', 'c', 'd'].map(name => line.knows(name))).toEqual([true, true, true, false])
 })
 
-test('remembers the last 500', async () => {
-  const received = Array.from({ length: 500 }, (_, i) => `old ${500 - i}`)
+test('remembers the last thousand', async () => {
+  const received = Array.from({ length: 1000 }, (_, i) => `old ${1000 - i}`)
   const { line, push } = await setUp(undefined, received)
   await push('new')
-  expect(['old 1', 'old 2', 'old 500', 'new'].map(name => line.knows(name))).toEqual([false, true, true, true])
+  expect(['old 1', 'old 2', 'old 1000', 'new'].map(name => line.knows(name))).toEqual([false, true, true, true])
 })
 
 test('says so when the lease is lost', async () => {
@@ -100,19 +100,20 @@ test('stops trying when the lease is given up', async () => {
   expect(await Promise.all(waiting)).toEqual([false, false])
 })
 
-test('is full when two thousand wait', async () => {
+test('knows what is about to be appended, and is idle when nothing is', async () => {
   let open = () => {}
   const gate = new Promise<void>(resolve => (open = resolve))
   const { appended, line, push } = await setUp(async () => gate)
-  const pushes = Array.from({ length: 1999 }, async (_, i) => push(`m${i}`))
-  expect(line.full()).toBe(false)
-  pushes.push(push('one more'))
-  expect(line.full()).toBe(true)
+  const pushes = ['a', 'b'].map(push)
+  expect(line.knows('b')).toBe(true)
+  let idle = false
+  void line.idle().then(() => (idle = true))
+  await new Promise(resolve => setImmediate(resolve))
+  expect(idle).toBe(false)
   open()
   await Promise.all(pushes)
-  expect(line.full()).toBe(false)
   await line.idle()
-  expect(appended).toHaveLength(2000)
+  expect(appended).toEqual(['a', 'b'])
 })
 
 test('names a message by chat, author and id, whatever device it came from', () => {
@@ -121,5 +122,13 @@ test('names a message by chat, author and id, whatever device it came from', () 
   expect(name).toHaveLength(16)
   expect(nameOf({ ...key, remoteJid: '1:5@s.whatsapp.net', participant: '' })).toBe(name)
   const others = [{ id: 'B' }, { fromMe: true }, { remoteJid: '2@s.whatsapp.net' }, { participant: '3@lid' }]
+  expect(nameOf({ ...key, remoteJid: '1@hosted' })).toBe(name)
+  expect(nameOf(key, 'edited')).toBe(name)
   expect(new Set([name, ...others.map(other => nameOf({ ...key, ...other }))]).size).toBe(5)
+})
+
+test('names a post of a channel by its content, too: an edited one keeps its id', () => {
+  const key = { remoteJid: '1@newsletter', fromMe: false, id: 'A' }
+  expect(nameOf(key, { conversation: 'first' })).toBe(nameOf(key, { conversation: 'first' }))
+  expect(nameOf(key, { conversation: 'first' })).not.toBe(nameOf(key, { conversation: 'edited' }))
 })

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
+import { isJidNewsletter, jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { SessionContext } from '../sessions/context.ts'
 import { REMEMBERED, type Outbox } from '../types.ts'
 
-/** Most events that wait in memory for Redis; a session with more must stop taking messages from WhatsApp. */
-const MAX_WAITING = 2000
 const LONGEST_PAUSE_MS = 1000
 /** Most events that are made and appended together. */
 const BATCH = 64
@@ -26,10 +24,8 @@ export interface InboundLine {
    * never will by our hand: the lease is lost. Never rejects.
    */
   push(inbound: Inbound): Promise<boolean>
-  /** Whether an event of that name was appended. */
+  /** Whether an event of that name was appended, or is about to be. */
   knows(name: string): boolean
-  /** Whether so many wait that no more should come. */
-  full(): boolean
   /** Resolves when nothing that was pushed so far waits any more. Never rejects. */
   idle(): Promise<void>
 }
@@ -99,14 +95,24 @@ export async function openInboundLine(outbox: Outbox, session: SessionContext): 
         waiting.push({ ...inbound, done })
         drained ??= drain()
       }),
-    knows: name => known.has(name),
-    full: () => waiting.length >= MAX_WAITING,
+    knows: name => known.has(name) || waiting.some(each => each.name === name),
     idle: async () => drained,
   }
 }
 
-/** Names a message among those of its session: its id is the sender's choice, so chat and author belong to it. Short. */
-export function nameOf({ remoteJid, participant, fromMe, id }: WAMessageKey): string {
-  const parts = [jidNormalizedUser(remoteJid ?? ''), jidNormalizedUser(participant ?? ''), fromMe === true, id]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16)
+/**
+ * Names a message among those of its session, in 16 characters: its id is the sender's choice, so chat and author belong to
+ * it. Posts of a channel keep their id when they are edited, so they are told apart by `content`.
+ */
+export function nameOf({ remoteJid, participant, fromMe, id }: WAMessageKey, content?: unknown): string {
+  const said = isJidNewsletter(remoteJid ?? '') === true ? content : undefined
+  const parts = [personOf(remoteJid), personOf(participant), fromMe === true, id, said]
+  return createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 12).toString('base64url')
+}
+
+/** A jid without device, and without telling whose servers the device is on. */
+function personOf(jid: string | null | undefined): string {
+  return jidNormalizedUser(jid ?? '')
+    .replace(/@hosted$/, '@s.whatsapp.net')
+    .replace(/@hosted\.lid$/, '@lid')
 }

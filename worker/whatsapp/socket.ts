@@ -151,7 +151,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   return {
     sock,
     gate,
-    holdKeys: () => credentials.hold(),
+    holdKeys: whole => credentials.hold(whole),
     async end() {
       quiet = true
       await sock.end(undefined)

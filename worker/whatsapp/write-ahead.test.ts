@@ -226,7 +226,7 @@ describe('Signal state written ahead', () => {
     const answer = await friend.signal.encryptMessage({ jid: aliceJid, data: Buffer.from('hello') })
     await self.gate.passed()
     const before = await rig.redis.hgetallBuffer(keys.credentials(sessionId))
-    const store = self.store.hold()
+    const store = self.store.hold(Promise.resolve())
     await self.signal.decryptMessage({ jid: bobJid, ...answer })
     self.write('the receipt')
     expect(await rig.redis.hgetallBuffer(keys.credentials(sessionId))).toEqual(before)

@@ -1,6 +1,8 @@
 import {
   DEFAULT_CONNECTION_CONFIG,
   isHostedLidUser,
+  isJidBroadcast,
+  isJidGroup,
   isHostedPnUser,
   isLidUser,
   isPnUser,
@@ -9,6 +11,7 @@ import {
   type SignalKeyStore,
   type SocketConfig,
 } from '@whiskeysockets/baileys'
+import { askOnce } from './ask-once.ts'
 import { trimOwnSenderKey } from './sender-key.ts'
 import { createTurns } from './turns.ts'
 
@@ -49,8 +52,15 @@ export function writeAhead(keys: SignalKeyStore): SocketConfig['makeSignalReposi
   return (auth, logger, pnToLid) => {
     // In place: Baileys reads and deletes sessions through this same object, past the repository.
     Object.assign(auth.keys, passBy(records, auth.keys))
-    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid)
-    return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records))
+    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid && askOnce(pnToLid))
+    const process = repository.processSenderKeyDistributionMessage.bind(repository)
+    return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records), {
+      async processSenderKeyDistributionMessage(options: Parameters<typeof process>[0]) {
+        // The sender's choice, and the name of the lock that Baileys takes: our own jid is that of our sends.
+        if (!isManyJid(options.item.groupId)) throw new Error('a sender key is for a group')
+        return process(options)
+      },
+    })
   }
 }
 
@@ -157,6 +167,8 @@ async function numberOf(repository: Repository, jid: string): Promise<string> {
   return number ?? jid
 }
 
+const isManyJid = (jid: string | null | undefined) =>
+  isJidGroup(jid ?? '') === true || isJidBroadcast(jid ?? '') === true
 const isNumber = (jid: string) => isPnUser(jid) === true || isHostedPnUser(jid) === true
 const isLid = (jid: string) => isLidUser(jid) === true || isHostedLidUser(jid) === true
 

@@ -13,6 +13,7 @@ export const phoneSchema = z.string().regex(PHONE_PATTERN, 'digits with country 
 const numbersSchema = z.object({
   unregistered: z.array(phoneSchema).optional(),
   restricted: z.array(phoneSchema).optional(),
+  withoutLid: z.array(phoneSchema).optional(),
 })
 
 /** Linking, unlinking and the list of what is linked. */
@@ -33,12 +34,13 @@ export const accountRoutes = [
   }),
   /** Replaces the lists that are given. */
   route('POST', '/numbers', numbersSchema, (context, input) => {
-    for (const list of ['unregistered', 'restricted'] as const) {
+    for (const list of ['unregistered', 'restricted', 'withoutLid'] as const) {
       if (!input[list]) continue
       context.world[list].clear()
       for (const phone of input[list]) context.world[list].add(phone)
     }
-    return { unregistered: [...context.world.unregistered], restricted: [...context.world.restricted] }
+    const { unregistered, restricted, withoutLid } = context.world
+    return { unregistered: [...unregistered], restricted: [...restricted], withoutLid: [...withoutLid] }
   }),
   route('GET', '/accounts', z.object({}), context => ({
     accounts: [...context.world.accounts.values()]

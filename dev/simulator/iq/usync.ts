@@ -20,7 +20,8 @@ function answerUser(context: Context, user: BinaryNode, asked: ReadonlySet<strin
   const content: BinaryNode[] = []
   if (asked.has('devices')) content.push(node('devices', {}, [node('device-list', {}, devicesOf(account))]))
   // A LID that is asked by LID has no other LID: Baileys would store the pair as a mapping of its own.
-  if (asked.has('lid') && account && !jid.endsWith('@lid')) content.push(node('lid', { val: lidJid(account) }))
+  const hasLid = account !== undefined && !context.world.withoutLid.has(account.phone)
+  if (asked.has('lid') && hasLid && !jid.endsWith('@lid')) content.push(node('lid', { val: lidJid(account) }))
   if (asked.has('contact')) content.push(node('contact', { type: account ? 'in' : 'out' }))
   if (asked.has('status')) content.push(node('status', { t: '0' }, Buffer.from(account ? 'simulated' : '')))
   if (asked.has('disappearing_mode')) content.push(node('disappearing_mode', { duration: '0', t: '0' }))
