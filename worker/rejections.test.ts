@@ -13,8 +13,11 @@ import { createRequire } from 'node:module'
 const { Boom } = createRequire(${JSON.stringify(import.meta.url)})(${JSON.stringify(boom)})
 process.on('newListener', name => {
   if (name !== 'unhandledRejection') return
-  setTimeout(() => Promise.reject(new Boom('of hunter2', { statusCode: 408, data: { jid: 'hunter2' } })))
-  setTimeout(() => Promise.reject(new TypeError('a defect')), 50)
+  setTimeout(() => {
+    Promise.reject(new Boom('of hunter2', { statusCode: 408, data: { jid: 'hunter2' } }))
+    // Long enough for the first to be written down: the second ends the process.
+    setTimeout(() => Promise.reject(new TypeError('a defect')), 500)
+  })
 })`
 
 const env = {

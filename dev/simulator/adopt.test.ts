@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { until } from '../stack/until.ts'
 import { createSimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
 import { closed, createTestClient, linkByQr, opened, textArrived, type TestClient } from './test-client.ts'
@@ -36,7 +37,7 @@ describe('a simulator that was started again', () => {
     const { client, phone, control } = await restart(true)
     await opened(client)
     await client.socket.sendMessage(`${BUDI}@s.whatsapp.net`, { text: 'after' })
-    await expect.poll(async () => (await control.received()).map(({ text }) => text)).toContain('after')
+    await until('the text', async () => (await control.received()).some(({ text }) => text === 'after'))
     await control.sendText(BUDI, phone, 'hello again')
     expect((await textArrived(client, 'hello again')).message.pushName).toBeDefined()
   })

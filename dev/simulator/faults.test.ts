@@ -58,13 +58,10 @@ describe('acks', () => {
 
   it('come late', async () => {
     await control.fault({ kind: 'delay-ack', ms: 300, phone, count: 1 })
+    const since = (await control.log({ kind: 'ack' })).at(-1)?.index ?? 0
     const sent = await client.socket.sendMessage(BUDI, { text: 'late' })
     const [seen] = await control.waitForReceived(1, { id: sent?.key.id ?? '' })
-    const acks = await control.waitForLog(1, {
-      kind: 'ack',
-      phone,
-      since: (await control.log({ kind: 'ack' })).at(-1)?.index ?? 0,
-    })
+    const acks = await control.waitForLog(1, { kind: 'ack', phone, since })
     expect((acks[0]?.mono ?? 0) - (seen?.mono ?? 0)).toBeGreaterThanOrEqual(299)
   })
 })

@@ -218,7 +218,7 @@ describe('an unmodified BullMQ Worker', () => {
     const client = createRedisClient({ url: gateway.url, token: TOKEN, timeoutMs: 5000 })
     const live = createProducer({ redis: client, partitions: 1, now: () => Date.now() })
     await live.add([
-      text({}, { jobId: 'later', delay: 400 }),
+      text({}, { jobId: 'later', delay: 2000 }),
       text({}, { jobId: 'second', priority: 2 }),
       text({}, { jobId: 'first', priority: 1 }),
       text({}, { jobId: 'plain' }),

@@ -167,11 +167,11 @@ describe('Redis', () => {
     return { status: response.status, retryAfter: response.headers.get('retry-after'), code }
   }
 
-  it.each(['closedUrl', 'hangingUrl'] as const)('that cannot be reached is a 503 within 3 s: %s', async which => {
+  it.each(['closedUrl', 'hangingUrl'] as const)('that cannot be reached is a 503 in a few seconds: %s', async which => {
     const begun = Date.now()
     const response = await post(text('a'), { settings: { UPSTASH_REDIS_REST_URL: servers[which] } })
     expect(await outcome(response)).toEqual(UNAVAILABLE)
-    expect(Date.now() - begun).toBeLessThan(3000)
+    expect(Date.now() - begun).toBeLessThan(6000)
   })
 
   it('that is another server is a 503', async () => {

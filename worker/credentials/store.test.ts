@@ -197,7 +197,7 @@ describe('credentials in Redis', () => {
     await control.client('PAUSE', 10_000, 'WRITE')
     const calls = vi.spyOn(redis, 'evalsha')
     const first = store.set({ session: { a: session(2) }, 'pre-key': { '1': preKey() } })
-    await vi.waitUntil(() => calls.mock.calls.length === 1)
+    await vi.waitUntil(() => calls.mock.calls.length === 1, { timeout: 10_000 })
     const removal = store.set({ session: { a: session(3), c: null }, 'identity-key': { a: Buffer.from('k') } })
     const last = store.set({ session: { a: session(4), b: session(1) } })
     expect(await store.get('session', ['a', 'b', 'c'])).toEqual({ a: session(4), b: session(1) })

@@ -10,7 +10,7 @@ const jid = (phone: string) => `${phone}@s.whatsapp.net`
 let session: TestSession
 
 beforeAll(async () => {
-  session = await startTestSession({ ackTimeoutMs: 200 })
+  session = await startTestSession({ ackTimeoutMs: 1000 })
   await session.control.numbers({ unregistered: [NOBODY] })
 })
 afterAll(async () => session[Symbol.asyncDispose]())
@@ -170,7 +170,7 @@ describe('acks', () => {
     await session.client.on('messages.upsert', ({ messages }) => messages.some(({ key }) => key.id === id) || undefined)
     const sending = session.run('SEND_TEXT', { to: jid(BUDI), text: 'patient' })
     // Longer than it waits for an ack.
-    const early = await session.control.received({ chat: BUDI, count: 100, wait: 400 })
+    const early = await session.control.received({ chat: BUDI, count: 100, wait: 1500 })
     expect(early.filter(({ text }) => text === 'patient')).toEqual([])
     append()
     expect((await sending).key).toMatchObject({ remoteJid: jid(BUDI) })

@@ -209,7 +209,7 @@ describe('a new owner', () => {
     await until('it to be busy', async () => first.started.length === 4)
     const before = performance.now()
     await owner.drain(200)
-    expect(performance.now() - before).toBeLessThan(600)
+    expect(performance.now() - before).toBeLessThan(5000)
     expect(await bench.redis.llen('bull:whatsapp-jobs:active')).toBe(0)
     expect(await parked('s')).toBe(27)
     const second = fakeSessions()

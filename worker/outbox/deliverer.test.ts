@@ -1,8 +1,8 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { verify } from '../../shared/signature.ts'
 import { createGate } from './gate.ts'
-import { deliveryRig, numbers, policy } from './rig.ts'
+import { deliveryRig, eventually, numbers, policy } from './rig.ts'
 import { log, message } from './testing.ts'
 
 const rig = deliveryRig(startRedis)
@@ -74,7 +74,7 @@ describe('a receiver that fails', () => {
     await rig.append('bad', ...numbers(3))
     await rig.append('slow', ...numbers(3))
     await rig.append('good', ...numbers(30))
-    await vi.waitFor(() => expect(rig.hook.texts('good')).toEqual(numbers(30)), { timeout: 1500 })
+    await eventually(() => expect(rig.hook.texts('good')).toEqual(numbers(30)))
     expect(rig.hook.texts('slow')).toEqual(['0'])
     expect(new Set(rig.hook.texts('bad'))).toEqual(new Set(['0']))
   })
@@ -88,9 +88,9 @@ describe('a receiver that fails', () => {
     const delays = [6 * 3_600_000]
     rig.start({ gate, concurrency: 16, policy: { ...policy, delays }, onAttempt: () => attempts++ })
     for (let i = 0; i < 40; i++) await rig.append(`s${i}`, '1', '2')
-    await vi.waitFor(() => expect(gate.state()).toBe('down'))
+    await eventually(() => expect(gate.state()).toBe('down'))
     const when = { attempts, down }
-    await vi.waitFor(() => expect(down - when.down).toBeGreaterThan(5))
+    await eventually(() => expect(down - when.down).toBeGreaterThan(5))
     // Those under way when it closed, and the probes.
     expect(attempts - when.attempts).toBeLessThanOrEqual(down - when.down + 16)
     await rig.hook.up()
@@ -104,7 +104,7 @@ describe('a receiver that fails', () => {
     const gate = createGate({ log, pauses: [20], random: () => 0 })
     rig.start({ gate, policy: { ...policy, delays: [6 * 3_600_000] } })
     await Promise.all(numbers(12).map(async i => rig.append(`s${i}`, '1')))
-    await vi.waitFor(() => expect(gate.state()).toBe('down'))
+    await eventually(() => expect(gate.state()).toBe('down'))
     await rig.hook.up()
     await rig.settled()
     expect(rig.hook.posts).toHaveLength(12)
@@ -128,7 +128,7 @@ describe('a receiver that fails', () => {
     const gate = createGate({ log })
     const first = rig.start({ gate })
     await rig.append('a', '1', '2')
-    await vi.waitFor(() => expect(gate.state()).toBe('disabled'))
+    await eventually(() => expect(gate.state()).toBe('disabled'))
     await rig.append('b', '1')
     expect(rig.hook.posts).toHaveLength(1)
     await first.stop()

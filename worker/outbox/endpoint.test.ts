@@ -92,7 +92,7 @@ test.each([
 
 test('a receiver that does not answer in time is tried again', async () => {
   hook.react(() => 'hang')
-  expect(await endpoint(100)(delivery, never)).toEqual({ kind: 'retry', reason: 'TIMEOUT' })
+  expect(await endpoint(1000)(delivery, never)).toEqual({ kind: 'retry', reason: 'TIMEOUT' })
 })
 
 test('a receiver that is not there is tried again', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
-import { DAY, deliveryRig, numbers, policy } from './rig.ts'
+import { DAY, deliveryRig, eventually, numbers, policy } from './rig.ts'
 import { message } from './testing.ts'
 
 const rig = deliveryRig(startRedis)
@@ -84,9 +84,9 @@ describe('replay', () => {
     rig.hook.react(post => (post.text === '2' ? 500 : 200))
     const { deliverer } = rig.start({ policy: { ...policy, delays: [3_600_000] } })
     await rig.append('a', '1', '2')
-    await vi.waitFor(() => expect(rig.hook.texts('a')).toEqual(['1', '2']))
+    await eventually(() => expect(rig.hook.texts('a')).toEqual(['1', '2']))
     rig.hook.react(() => 200)
-    await vi.waitFor(async () => expect(await rig.field('a', 'attempt')).toBe('1'))
+    await eventually(async () => expect(await rig.field('a', 'attempt')).toBe('1'))
     expect(await deliverer.replay('a', 1)).toBe(1)
     await rig.settled()
     expect(rig.hook.texts('a')).toEqual(['1', '2', '1', '2'])
@@ -127,7 +127,7 @@ describe('retention', () => {
     await rig.settled()
     rig.hook.react(() => 500)
     await rig.append('a', ...numbers(50))
-    await vi.waitFor(async () => expect(await rig.field('a', 'attempt')).toBe('1'))
+    await eventually(async () => expect(await rig.field('a', 'attempt')).toBe('1'))
     expect(await first.deliverer.backlog()).toEqual({ sessions: 1, count: 50, oldestAt: expect.any(Number) as number })
     rig.clock.add(5 * DAY)
     await first.stop()
@@ -174,7 +174,7 @@ describe('deletion', () => {
     rig.start()
     await rig.append('a', '1', '2', '3')
     await rig.outbox.deleteAfterDelivery(rig.fence, 'a')
-    await vi.waitFor(() => expect(rig.hook.posts.length).toBeGreaterThan(2))
+    await eventually(() => expect(rig.hook.posts.length).toBeGreaterThan(2))
     rig.hook.react(() => 200)
     await rig.settled()
     expect(new Set(rig.hook.texts('a'))).toEqual(new Set(['1', '2', '3']))

@@ -12,7 +12,9 @@ import { createOwner } from './owner.ts'
 import { agreeOnPartitions, PartitionsMismatch } from './partitions.ts'
 
 const log = pino({ level: 'silent' })
-const TIMING = { ttlMs: 1000, listedMs: 500, beatMs: 200, marginMs: 200, retryMs: 50 }
+const TIMING = { ttlMs: 3000, listedMs: 1500, beatMs: 200, marginMs: 1000, retryMs: 50 }
+/** For tests in which nothing is to expire, and nobody to look by himself. */
+const SLOW = { ttlMs: 60_000, listedMs: 40_000, beatMs: 10_000, marginMs: 200, retryMs: 50 }
 const WRITE = fencedScript(`return redis.call('SET', KEYS[1], ARGV[1])`)
 
 let server: RunningRedis
@@ -106,14 +108,14 @@ describe('owner', () => {
   })
 
   it('wakes a standby at a release, long before the lease would have expired', async () => {
-    const a = startWorker('a', 1)
+    const a = startWorker('a', 1, 0, SLOW)
     await until('a owns it', async () => a.owned().length === 1)
-    const b = startWorker('b', 1)
+    const b = startWorker('b', 1, 0, SLOW)
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
     const before = performance.now()
     await a.stop()
     await until('b owns it', async () => b.owned().length === 1)
-    expect(performance.now() - before).toBeLessThan(150)
+    expect(performance.now() - before).toBeLessThan(5000)
     expect(a.closed.map(end => end.parting)).toEqual(['hand-over'])
   })
 
@@ -121,9 +123,9 @@ describe('owner', () => {
     await redis.set(keys.lease(0), 'dead:7', 'PX', 730)
     await redis.set(keys.epoch(0), 7)
     const before = performance.now()
-    const b = startWorker('b', 1, 0, { ttlMs: 3000, listedMs: 2000, beatMs: 1400, marginMs: 200, retryMs: 50 })
+    const b = startWorker('b', 1, 0, SLOW)
     await until('b owns it', async () => b.owned().length === 1)
-    expect(performance.now() - before).toBeLessThan(1000)
+    expect(performance.now() - before).toBeLessThan(5000)
     expect(b.opened[0]?.epoch).toBe(8)
   })
 
@@ -134,7 +136,7 @@ describe('owner', () => {
     a.cut()
     await until('a closed', async () => a.closed.length === 1)
     expect(a.closed[0]?.parting).toBe('lost')
-    expect(performance.now() - before).toBeLessThan(TIMING.ttlMs - TIMING.marginMs + 100)
+    expect((a.closed[0]?.at ?? Infinity) - before).toBeLessThan(TIMING.ttlMs)
     expect(a.opened[0]?.valid()).toBe(false)
     expect(a.opened[0]?.signal.aborted).toBe(true)
   })
@@ -162,7 +164,7 @@ describe('owner', () => {
   })
 
   it('keeps the lease while it hands over slowly', async () => {
-    const a = startWorker('a', 1, 1800)
+    const a = startWorker('a', 1, 3600)
     await until('a owns it', async () => a.owned().length === 1)
     const b = startWorker('b', 1)
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
@@ -172,12 +174,13 @@ describe('owner', () => {
   })
 
   it('asks Redis once a beat, whatever it owns', async () => {
+    // Once for each would be twenty.
     const a = startWorker('a', 4)
     await until('a owns all', async () => a.owned().length === 4)
     await redis.config('RESETSTAT')
     await new Promise(resolve => setTimeout(resolve, 1000))
     const stats = await redis.info('commandstats')
-    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThanOrEqual(6)
+    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(20)
   })
 })
 

@@ -88,7 +88,9 @@ describe('fenced scripts', () => {
     const redis = connectRedis(server.url, 'wait', log)
     await server.redis.replicaof('127.0.0.1', '1')
     const adding = ADD.run(redis, fence, ['a'], ['one'])
-    await vi.waitUntil(async () => /errorstat_READONLY/.test(await server.redis.info('errorstats')))
+    await vi.waitUntil(async () => /errorstat_READONLY/.test(await server.redis.info('errorstats')), {
+      timeout: 10_000,
+    })
     await server.redis.replicaof('NO', 'ONE')
     expect(await adding).toBe(1)
     redis.disconnect()

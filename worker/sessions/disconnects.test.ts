@@ -83,8 +83,13 @@ describe('disconnects', () => {
     const watched = await rig.owner({ attach })
     await rig.link(watched)
     const sock = sockets.at(-1)
+    // It may be back before anybody polls for it.
+    const missed = Promise.withResolvers<void>()
+    watched.sessions.onChange(id => {
+      if (!watched.sessions.ready(id)) missed.resolve()
+    })
     sock?.ws.emit('message', Buffer.from([0, 0, 4, 1, 2, 3, 4]))
-    await until('it to be missed', () => !watched.sessions.ready(rig.sessionId))
+    await missed.promise
     sock?.ws.emit('CB:ib,,offline_preview', { tag: 'ib', attrs: {} })
     sock?.ws.emit('CB:ib,,dirty', { tag: 'ib', attrs: {} })
     // An unhandled rejection would fail this run.

@@ -64,8 +64,10 @@ describe('linking', () => {
       connection: 'close',
       lastDisconnect: view.lastDisconnect,
     })
+    const before = (await rig.updates()).length
     await self.run('START_SESSION', { sessionId: rig.sessionId })
-    await rig.shown('qr')
+    // In the view it stands for a moment only.
+    await until('another qr', async () => (await rig.updates()).slice(before).some(({ qr }) => qr !== undefined))
   })
 })
 

@@ -56,7 +56,7 @@ describe('the guard of a socket', () => {
       () => undefined,
     )
     await new Promise(resolve => client.socket?.send('in time', resolve))
-    await vi.waitUntil(() => received.length === 1)
+    await vi.waitUntil(() => received.length === 1, { timeout: 10_000 })
     valid = false
     const closed = once(baileys, 'close')
     const error = await new Promise(resolve => client.socket?.send('too late', resolve))
@@ -91,7 +91,7 @@ describe('the guard of a socket', () => {
       gone,
     )
     for (const peer of server.clients) peer.terminate()
-    await vi.waitUntil(() => gone.mock.calls.length > 0)
+    await vi.waitUntil(() => gone.mock.calls.length > 0, { timeout: 10_000 })
     expect(gone).toHaveBeenCalled()
   })
 })

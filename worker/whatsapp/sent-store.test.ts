@@ -96,7 +96,7 @@ test('is bounded by count and by age, oldest first, and ends by itself', async (
 test('a full Redis is waited for', async () => {
   await redis.config('SET', 'maxmemory', 1)
   const keeping = open().keep(fence, sessionId, 'A', text('patient'))
-  await vi.waitUntil(async () => /errorstat_OOM/.test(await redis.info('errorstats')))
+  await vi.waitUntil(async () => /errorstat_OOM/.test(await redis.info('errorstats')), { timeout: 10_000 })
   await redis.config('SET', 'maxmemory', 0)
   expect(await keeping).toMatchObject(text('patient'))
 })

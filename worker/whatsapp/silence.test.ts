@@ -17,7 +17,7 @@ const session = () => ({ privKey: SECRET, indexInfo: { closed: -1 } })
 
 function capture() {
   const lines: string[] = []
-  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
+  const log = pino({ level: 'trace', base: null, timestamp: false }, { write: (line: string) => void lines.push(line) })
   return { log, text: () => lines.join('') }
 }
 

@@ -89,7 +89,7 @@ describe('a contact with a number and a LID', () => {
       expect(await migrating(steps, steps % 2 === 0)).toEqual(['zero', 'one', 'two', 'three', 'four', 'five'])
       await rig.redis.del(keys.credentials(sessionId))
     }
-  })
+  }, 90_000)
 
   it('keeps what a contact had by number when the LID gets a session of its own', async () => {
     expect(await afterSessionUnderLid()).toBe('late')

@@ -180,7 +180,7 @@ describe('Signal state written ahead', () => {
     const send = async (body: string) =>
       self.write(await self.signal.encryptMessage({ jid: bobJid, data: Buffer.from(body) }))
     await send('one')
-    await vi.waitUntil(() => calls.mock.calls.length === 1)
+    await vi.waitUntil(() => calls.mock.calls.length === 1, { timeout: 10_000 })
     for (const body of ['two', 'three', 'four']) await send(body)
     expect(self.left).toEqual([])
     await control.client('UNPAUSE')
