@@ -59,7 +59,7 @@ return 1
 `)
 
 /**
- * Lists this worker as live for `listedMs`, renews the leases whose tokens are given (`held[p]`, empty for partitions that
+ * Lists this worker as live for `listedMs` (0: not at all), renews the leases whose tokens are given (`held[p]`, empty for partitions that
  * are not ours), and tells who holds what. One command, whatever the number of partitions.
  */
 export async function beat(

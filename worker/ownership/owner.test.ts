@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pino from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -8,6 +9,7 @@ import { connectRedis } from '../redis/connection.ts'
 import { FencedError, fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Parting } from './holding.ts'
+import { RELEASED } from './leases.ts'
 import { createOwner } from './owner.ts'
 import { agreeOnPartitions, PartitionsMismatch } from './partitions.ts'
 
@@ -35,7 +37,12 @@ afterEach(async () => {
 })
 
 /** A worker of this process. `skew` moves its monotonic clock, as a freeze would. */
-function startWorker(workerId: string, partitions: number, closeMs = 0, timing = TIMING) {
+function startWorker(
+  workerId: string,
+  partitions: number,
+  close: (partition: number) => Promise<unknown> = async () => undefined,
+  timing = TIMING,
+) {
   const connections = [connectRedis(server.url, 'fail', log), connectRedis(server.url, 'fail', log)] as const
   const stopping = new AbortController()
   const opened: Fence[] = []
@@ -53,7 +60,7 @@ function startWorker(workerId: string, partitions: number, closeMs = 0, timing =
       opened.push(fence)
       return {
         close: async parting => {
-          await new Promise(resolve => setTimeout(resolve, closeMs))
+          await close(fence.partition)
           closed.push({ fence, parting, at: performance.now() })
         },
       }
@@ -108,9 +115,9 @@ describe('owner', () => {
   })
 
   it('wakes a standby at a release, long before the lease would have expired', async () => {
-    const a = startWorker('a', 1, 0, SLOW)
+    const a = startWorker('a', 1, undefined, SLOW)
     await until('a owns it', async () => a.owned().length === 1)
-    const b = startWorker('b', 1, 0, SLOW)
+    const b = startWorker('b', 1, undefined, SLOW)
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
     const before = performance.now()
     await a.stop()
@@ -119,11 +126,30 @@ describe('owner', () => {
     expect(a.closed.map(end => end.parting)).toEqual(['hand-over'])
   })
 
+  it('leaves each partition to the others as soon as it is closed, however long the rest takes', async () => {
+    const rest = Promise.withResolvers<void>()
+    let slow: number | undefined
+    const a = startWorker('a', 3, async partition => partition === slow && rest.promise, SLOW)
+    await until('a owns all', async () => a.owned().length === 3)
+    const b = startWorker('b', 3, undefined, SLOW)
+    await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
+    // A beat of a, which then gives up what is too many.
+    await redis.publish(RELEASED, '')
+    await until('b has its share', async () => b.owned().length === 1)
+    slow = a.owned()[1]
+    const stopped = a.stop()
+    await until('b owns what is closed', async () => b.owned().length === 2, { timeoutMs: 5000 })
+    expect(b.owned()).not.toContain(slow)
+    rest.resolve()
+    await stopped
+    await until('b owns all', async () => b.owned().length === 3, { timeoutMs: 5000 })
+  })
+
   it('takes over from a worker that died as soon as its lease ends', async () => {
     await redis.set(keys.lease(0), 'dead:7', 'PX', 730)
     await redis.set(keys.epoch(0), 7)
     const before = performance.now()
-    const b = startWorker('b', 1, 0, SLOW)
+    const b = startWorker('b', 1, undefined, SLOW)
     await until('b owns it', async () => b.owned().length === 1)
     expect(performance.now() - before).toBeLessThan(5000)
     expect(b.opened[0]?.epoch).toBe(8)
@@ -155,7 +181,7 @@ describe('owner', () => {
   })
 
   it('does not claim a partition anew before its own sockets of the lost lease are closed', async () => {
-    const a = startWorker('a', 1, 600)
+    const a = startWorker('a', 1, async () => sleep(600))
     await until('a owns it', async () => a.owned().length === 1)
     await redis.del(keys.lease(0))
     await until('a owns it again', async () => a.opened.length === 2)
@@ -164,7 +190,7 @@ describe('owner', () => {
   })
 
   it('keeps the lease while it hands over slowly', async () => {
-    const a = startWorker('a', 1, 3600)
+    const a = startWorker('a', 1, async () => sleep(3600))
     await until('a owns it', async () => a.owned().length === 1)
     const b = startWorker('b', 1)
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)

@@ -44,11 +44,13 @@ export function createOwner(deps: OwnerDeps): Owner {
   let connected = false
   let wake = new AbortController()
 
-  /** One beat and what follows from it. Resolves with the ms until the next. */
+  /** One beat and what follows from it; `signal` is aborted when the worker stops. Resolves with the ms until the next. */
   async function step(signal: AbortSignal): Promise<number> {
     const sentAt = clock.monotonic()
+    // Who stops renews what is still closing, but is counted no more: the others take what is closed already.
+    const listedMs = signal.aborted ? 0 : timing.listedMs
     const sent = Array.from({ length: partitions }, (_, p) => tokenOf(p))
-    const found = await within(beat(redis, workerId, timing, sent), timing.beatMs)
+    const found = await within(beat(redis, workerId, { ...timing, listedMs }, sent), timing.beatMs)
     settle(found, sent, sentAt)
     if (signal.aborted) return 0
     const { share, claim: free, release: surplus } = plan(workerId, found)
@@ -116,13 +118,14 @@ export function createOwner(deps: OwnerDeps): Owner {
   }
 
   async function handEverythingOver() {
+    const unlisted = within(unlist(redis, workerId), timing.beatMs).catch(() => undefined)
     for (const partition of holdings.keys()) giveUp(partition, 'the worker stops')
     while (holdings.size > 0) {
       await rest(timing.beatMs)
-      // Renews what is still closing. A lease that ends meanwhile is simply lost.
+      // A lease that ends meanwhile is simply lost.
       if (holdings.size > 0) await step(AbortSignal.abort()).catch(() => undefined)
     }
-    await unlist(redis, workerId).catch(() => undefined)
+    await unlisted
   }
 
   async function rest(ms: number, signal?: AbortSignal) {
