@@ -20,7 +20,7 @@ const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: NODE_TESTS, exclude, testTimeout: 20_000 } },
+      { test: { name: 'unit', include: NODE_TESTS, exclude, testTimeout: 20_000, hookTimeout: 60_000 } },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
@@ -42,6 +42,7 @@ export default defineConfig({
           // One Redis serves all files, and some of them give it faults.
           fileParallelism: false,
           testTimeout: 20_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -49,7 +50,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           exclude,
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 90_000,
           // Each file runs a whole stack: after the quick tests, and one at a time.
           sequence: { groupOrder: 1 },

@@ -101,7 +101,8 @@ it('parks an event that a receiver refuses for a week, and sends it again when a
   const { api, inbox, open, redis, simulator } = use()
   const { phone } = await open('refused')
   await delivered('refused')
-  inbox.answerWith({ status: 500, session: 'refused' })
+  // Long enough to change its age between two attempts.
+  inbox.answerWith({ status: 500, headers: { 'retry-after': '6' }, session: 'refused' })
   await simulator.sendText(CONTACT, phone, 'racun')
   await until('its first attempt', async () => (await eventsOf('refused')).oldestUndelivered?.attempts === 1)
   const { oldestUndelivered } = await eventsOf('refused')

@@ -6,13 +6,13 @@ import { createInterface } from 'node:readline'
 export interface Executed {
   /** Whether a script ran it. Commands of a script come after the EVALSHA that called it, before anything else. */
   inScript: boolean
-  /** The command and its first arguments, at most 40, as Redis prints them (bytes escaped). */
+  /** The command and its first arguments, at most 1,000, as Redis prints them (bytes escaped). */
   words: readonly string[]
 }
 
 const LINE = /^\+\d+\.\d+ \[\d+ (\S+)\] (.*)$/
 const WORD = /"((?:[^"\\]|\\.)*)"/g
-const MOST_WORDS = 40
+const MOST_WORDS = 1000
 
 /**
  * Watches what Redis executes, by MONITOR over a plain connection: ioredis 6.0.0 throws when the first line of a busy

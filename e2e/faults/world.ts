@@ -89,8 +89,8 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
         const { state, qr } = (await api.session(sessionId)) ?? {}
         if (state === 'open') return true
         if (qr !== undefined && qr !== scanned) {
-          scanned = qr
           await simulator.scan(qr, phone)
+          scanned = qr
         }
         return false
       },

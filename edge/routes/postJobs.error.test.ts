@@ -180,14 +180,16 @@ describe('Redis', () => {
   })
 
   it.skipIf(servers.kind === 'embedded')('that is full, or only a replica, is a 503', async () => {
-    await command('CONFIG', 'SET', 'maxmemory', '1')
-    const full = await post(text('a'))
-    await command('CONFIG', 'SET', 'maxmemory', '0')
-    await command('REPLICAOF', '127.0.0.1', new URL(servers.closedUrl).port)
-    const replica = await post(text('a'))
-    await command('REPLICAOF', 'NO', 'ONE')
-    expect(await outcome(full)).toEqual(UNAVAILABLE)
-    expect(await outcome(replica)).toEqual(UNAVAILABLE)
+    try {
+      await command('CONFIG', 'SET', 'maxmemory', '1')
+      expect(await outcome(await post(text('a')))).toEqual(UNAVAILABLE)
+      await command('CONFIG', 'SET', 'maxmemory', '0')
+      await command('REPLICAOF', '127.0.0.1', new URL(servers.closedUrl).port)
+      expect(await outcome(await post(text('a')))).toEqual(UNAVAILABLE)
+    } finally {
+      await command('CONFIG', 'SET', 'maxmemory', '0')
+      await command('REPLICAOF', 'NO', 'ONE')
+    }
   })
 
   it('that forgot its scripts is given them again', async () => {

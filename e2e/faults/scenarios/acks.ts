@@ -17,7 +17,7 @@ export interface AcksSize {
 /** Loses acks, cuts sockets around a message, and disconnects with every code that is not final. */
 export async function disturbSends({ sessions: count, texts, storm, codes }: AcksSize): Promise<Outcome> {
   // Each dropped ack costs this much time.
-  const world = await startWorld({ given: { worker: { ACK_TIMEOUT_MS: '2000' } } })
+  const world = await startWorld({ given: { worker: { ACK_TIMEOUT_MS: '5000' } } })
   try {
     const sessions = await world.link(count)
     const faults = [

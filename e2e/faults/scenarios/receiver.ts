@@ -45,7 +45,7 @@ export async function breakReceiver({ sessions: count, texts, lastsMs }: Receive
     await inbox.up()
     const missing = () => judgeEvents(sent, inbox.arrivals().map(arrivedOf)).lost
     await until('every event to be delivered', () => missing().length === 0, {
-      timeoutMs: 180_000,
+      timeoutMs: 120_000,
       everyMs: 250,
     }).catch(() => undefined)
     const { lost, twice, inversions, secondIds } = judgeEvents(sent, inbox.arrivals().map(arrivedOf))

@@ -29,7 +29,7 @@ export async function pileUp({ texts, timed }: StuckSize): Promise<Outcome> {
     const during = await latencies(world, other, timed, 'during')
     const grown = Math.max(0, (await residentMb(world)) - memory)
     await world.simulator.clearFaults()
-    await world.settled(180_000)
+    await world.settled(120_000)
     const { figures, evidence } = verdictFigures(
       judgeSends(world.accepted, await world.received(), await world.journal()),
     )
