@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import { startRedis } from '../redis/start.ts'
 import { createSimulatorClient, type ConnectionView, type SimulatorClient } from '../simulator/client.ts'
 import { startSimulator } from '../simulator/index.ts'
@@ -27,15 +28,29 @@ export interface Rig {
   updates(): ReturnType<typeof updatesOf>
   /** The open sockets of a number. */
   connections(phone: string): Promise<ConnectionView[]>
-  /** Before each test. */
+}
+
+/** Keeps one for the tests of a file: it is there from the first on. */
+export function sessionRig(): Rig {
+  const rig = {} as Rig
+  let parts: Parts
+  beforeAll(async () => {
+    parts = await start(rig)
+  })
+  afterAll(async () => parts.close())
+  beforeEach(async () => parts.reset())
+  afterEach(async () => parts.closeOwners())
+  return rig
+}
+
+/** What its hooks need. */
+interface Parts {
   reset(): Promise<void>
-  /** After each test. */
   closeOwners(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts it for a test file. */
-export async function startRig(): Promise<Rig> {
+async function start(rig: Rig): Promise<Parts> {
   const server = await startRedis()
   const redis = new Redis(server.url, { maxRetriesPerRequest: null })
   const simulator = await startSimulator()
@@ -44,7 +59,7 @@ export async function startRig(): Promise<Rig> {
   let owners: TestOwner[] = []
   let resets = 0
 
-  const rig: Rig = {
+  Object.assign<Rig, Rig>(rig, {
     redis,
     whatsapp,
     world: { redis, socket, credentialsKey: newKey() },
@@ -77,7 +92,9 @@ export async function startRig(): Promise<Rig> {
     async connections(phone) {
       return (await whatsapp.connections()).connections.filter(connection => connection.phone === phone)
     },
+  })
 
+  return {
     async reset() {
       await redis.flushall()
       await whatsapp.clearFaults()
@@ -95,5 +112,4 @@ export async function startRig(): Promise<Rig> {
       await server.close()
     },
   }
-  return rig
 }

@@ -9,6 +9,7 @@ import {
 } from '@whiskeysockets/baileys'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { keys } from '../../shared/keys.ts'
 import { createCipher } from '../../worker/credentials/cipher.ts'
 import { openCredentials, type Credentials } from '../../worker/credentials/store.ts'
@@ -50,15 +51,25 @@ const noop = () => undefined
 export interface SignalRig {
   redis: Redis
   alice(creds: AuthenticationCreds, make?: typeof writeAhead): Alice
-  /** Before each test: what those of the last one still store is stored before. */
-  reset(): Promise<void>
-  close(): Promise<void>
 }
 
 export type Alice = ReturnType<typeof aliceWith>
 
-/** Starts it for a test file. */
-export async function startSignalRig(): Promise<SignalRig> {
+/** Keeps it for the tests of a file: it is there from the first on. */
+export function signalRig(): SignalRig {
+  const rig = {} as SignalRig
+  let parts: Awaited<ReturnType<typeof start>>
+  beforeAll(async () => {
+    parts = await start()
+    Object.assign(rig, parts)
+  })
+  afterAll(async () => parts.close())
+  // What the last test still stores is stored before.
+  beforeEach(async () => parts.reset())
+  return rig
+}
+
+async function start(): Promise<SignalRig & { reset(): Promise<void>; close(): Promise<void> }> {
   const restoreConsole = silenceConsole(quiet)
   undoFailedAttempts()
   reuseRecords()

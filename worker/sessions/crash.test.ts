@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import type { WASocket } from '@whiskeysockets/baileys'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
-import { startRig, type Rig } from '../../dev/testing/session-rig.ts'
+import { sessionRig } from '../../dev/testing/session-rig.ts'
 import { keys } from '../../shared/keys.ts'
 import { createOutbox } from '../outbox/append.ts'
 import { FencedError } from '../redis/fenced.ts'
@@ -14,14 +14,7 @@ import { log, textsOf } from './testing.ts'
 
 const BUDI = '628110000801'
 
-let rig: Rig
-
-beforeAll(async () => {
-  rig = await startRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
-afterEach(async () => rig.closeOwners())
+const rig = sessionRig()
 
 /** Where an owner crashes when a message comes in. */
 type Point = 'before the append' | 'between append and keys' | 'before the receipt'

@@ -1,18 +1,11 @@
 import type { WASocket } from '@whiskeysockets/baileys'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
 import type { Attach } from './context.ts'
-import { startRig, type Rig } from '../../dev/testing/session-rig.ts'
+import { sessionRig } from '../../dev/testing/session-rig.ts'
 
-let rig: Rig
-
-beforeAll(async () => {
-  rig = await startRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
-afterEach(async () => rig.closeOwners())
+const rig = sessionRig()
 
 describe('disconnects', () => {
   it.each([503, 428, 408, 500, 515, 440])('comes back after %i with its credentials', async code => {

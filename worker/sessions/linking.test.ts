@@ -1,16 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
-import { startRig, type Rig } from '../../dev/testing/session-rig.ts'
+import { sessionRig } from '../../dev/testing/session-rig.ts'
 
-let rig: Rig
-
-beforeAll(async () => {
-  rig = await startRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
-afterEach(async () => rig.closeOwners())
+const rig = sessionRig()
 
 describe('linking', () => {
   it('goes from START over a QR and its scan to open, and says so in the contract’s words', async () => {

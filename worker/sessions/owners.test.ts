@@ -1,17 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
-import { startRig, type Rig } from '../../dev/testing/session-rig.ts'
+import { sessionRig } from '../../dev/testing/session-rig.ts'
 import { newKey } from './testing.ts'
 
-let rig: Rig
-
-beforeAll(async () => {
-  rig = await startRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
-afterEach(async () => rig.closeOwners())
+const rig = sessionRig()
 
 describe('owners', () => {
   it('hands started sessions to the next: known at once, then open, with one socket each', async () => {

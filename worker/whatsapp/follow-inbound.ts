@@ -168,24 +168,21 @@ export function followInbound(
 
   function hookRetries(manager: MessageRetryManager): void {
     const cancel = manager.cancelPendingPhoneRequest.bind(manager)
-    const succeeded = manager.markRetrySuccess.bind(manager)
-    const clear = manager.clear.bind(manager)
     let ofOthers = false
+    const forOthers =
+      <A extends unknown[]>(work: (...args: A) => void) =>
+      (...args: A): void => {
+        ofOthers = true
+        work(...args)
+        ofOthers = false
+      }
     manager.cancelPendingPhoneRequest = messageId => {
       if (!ofOthers) handling?.hold(messageId)
       cancel(messageId)
     }
     // These two call the one above, for a message that we sent, and for all.
-    manager.markRetrySuccess = messageId => {
-      ofOthers = true
-      succeeded(messageId)
-      ofOthers = false
-    }
-    manager.clear = () => {
-      ofOthers = true
-      clear()
-      ofOthers = false
-    }
+    manager.markRetrySuccess = forOthers(manager.markRetrySuccess.bind(manager))
+    manager.clear = forOthers(manager.clear.bind(manager))
     const hasExceeded = manager.hasExceededMaxRetries.bind(manager)
     manager.hasExceededMaxRetries = messageId => {
       handling?.end()

@@ -1,24 +1,9 @@
 import { initAuthCreds } from '@whiskeysockets/baileys'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  aliceJid,
-  bob,
-  bobJid,
-  bobLid,
-  sessionId,
-  startSignalRig,
-  text,
-  type SignalRig,
-} from '../../dev/testing/signal-rig.ts'
+import { describe, expect, it } from 'vitest'
+import { aliceJid, bob, bobJid, bobLid, sessionId, signalRig, text } from '../../dev/testing/signal-rig.ts'
 import { keys } from '../../shared/keys.ts'
 
-let rig: SignalRig
-
-beforeAll(async () => {
-  rig = await startSignalRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
+const rig = signalRig()
 
 /** Texts to Bob's number, each while a text of his is read that came from his LID. */
 async function byBothNames(): Promise<string[]> {

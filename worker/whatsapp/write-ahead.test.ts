@@ -1,5 +1,5 @@
 import { initAuthCreds } from '@whiskeysockets/baileys'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   aliceJid,
   bare,
@@ -9,22 +9,15 @@ import {
   fence,
   group,
   sessionId,
-  startSignalRig,
+  signalRig,
   text,
   type Alice,
-  type SignalRig,
 } from '../../dev/testing/signal-rig.ts'
 import { keys } from '../../shared/keys.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { writeAhead } from './write-ahead.ts'
 
-let rig: SignalRig
-
-beforeAll(async () => {
-  rig = await startSignalRig()
-})
-afterAll(async () => rig.close())
-beforeEach(async () => rig.reset())
+const rig = signalRig()
 
 /** A record as libsignal writes it. */
 interface Closable {
