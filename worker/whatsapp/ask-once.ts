@@ -1,4 +1,5 @@
 import type { SocketConfig } from '@whiskeysockets/baileys'
+import { keepNewest } from '../keep-newest.ts'
 
 /** Asks WhatsApp for the LIDs of numbers. */
 type Ask = NonNullable<Parameters<SocketConfig['makeSignalRepository']>[2]>
@@ -19,10 +20,7 @@ export function askOnce(ask: Ask, now: () => number = Date.now): Ask {
   function remember(jid: string, until: number): void {
     unknownUntil.delete(jid)
     unknownUntil.set(jid, until)
-    for (const oldest of unknownUntil.keys()) {
-      if (unknownUntil.size <= MOST) break
-      unknownUntil.delete(oldest)
-    }
+    keepNewest(unknownUntil, MOST)
   }
 
   return async jids => {

@@ -1,4 +1,5 @@
 import type { PossiblyExtendedCacheStore } from '@whiskeysockets/baileys'
+import { keepNewest } from '../keep-newest.ts'
 
 /** How long entries live and how many there may be. */
 export interface CacheLimits {
@@ -48,10 +49,7 @@ export function createExpiringCache({ ttlMs, maxEntries }: CacheLimits, now: () 
   function set(key: string, value: unknown): boolean {
     entries.delete(key)
     entries.set(key, { value, until: now() + ttlMs })
-    for (const oldest of entries.keys()) {
-      if (entries.size <= maxEntries) break
-      entries.delete(oldest)
-    }
+    keepNewest(entries, maxEntries)
     return true
   }
 

@@ -1,4 +1,5 @@
 import type { BinaryNode, GroupMetadata, WASocket } from '@whiskeysockets/baileys'
+import { keepNewest } from '../keep-newest.ts'
 
 /** How long a group is believed without hearing of it, should a notification be lost. */
 const TTL_MS = 5 * 60_000
@@ -37,10 +38,7 @@ export function cacheGroups(sock: GroupSource, now: () => number): (jid: string)
     const entry = { metadata: sock.groupMetadata(jid), until: now() + TTL_MS }
     groups.delete(jid)
     groups.set(jid, entry)
-    for (const oldest of groups.keys()) {
-      if (groups.size <= MAX_GROUPS) break
-      groups.delete(oldest)
-    }
+    keepNewest(groups, MAX_GROUPS)
     try {
       return await entry.metadata
     } catch (error) {

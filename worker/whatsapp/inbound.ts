@@ -5,6 +5,7 @@ import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { SessionContext } from '../sessions/context.ts'
 import { REMEMBERED, type Outbox } from '../types.ts'
+import { keepNewest } from '../keep-newest.ts'
 
 const LONGEST_PAUSE_MS = 1000
 /** Most events that are made and appended together. */
@@ -83,10 +84,7 @@ export async function openInboundLine(outbox: Outbox, session: SessionContext): 
 
   function remember(name: string): void {
     known.add(name)
-    for (const oldest of known) {
-      if (known.size <= REMEMBERED) break
-      known.delete(oldest)
-    }
+    keepNewest(known, REMEMBERED)
   }
 
   return {

@@ -1,4 +1,5 @@
 import { libsignal } from '../libsignal.ts'
+import { keepNewest } from '../keep-newest.ts'
 
 /** What is used of `libsignal/src/session_record.js` (libsignal 6.0.0). */
 interface SessionRecord {
@@ -37,10 +38,7 @@ export function reuseRecords(): void {
     const data = write.call(this)
     newest.set(this, data)
     written.set(data, this)
-    for (const oldest of written.keys()) {
-      if (written.size <= MOST) break
-      written.delete(oldest)
-    }
+    keepNewest(written, MOST)
     return data
   }
 
