@@ -1,4 +1,6 @@
 import process from 'node:process'
+import { findRedisServer } from '../dev/redis/find.ts'
+import { ensureRedisServer } from '../dev/tasks/redis-server.ts'
 import { interruption } from '../dev/tasks/step.ts'
 
 /** The benches, by name. Each prints a table and says whether its targets were met. */
@@ -12,6 +14,10 @@ const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined
 if (load === undefined) {
   console.error(`usage: npm run bench -- <${Object.keys(BENCHES).join(' | ')}>`)
   process.exit(2)
+}
+ensureRedisServer(line => console.error(`kurir: ${line}`))
+if (findRedisServer() === undefined) {
+  console.error('kurir: without redis-server the embedded Redis is measured, and these figures do not count')
 }
 const bench = await load()
 process.exit((await bench(interruption())) ? 0 : 1)

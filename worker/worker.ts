@@ -6,7 +6,7 @@ import { agreeOnPartitions } from './ownership/partitions.ts'
 import { TIMING } from './ownership/timing.ts'
 import { createParts } from './parts.ts'
 import { openPartition } from './partition.ts'
-import { warnOfRisks } from './redis/server-check.ts'
+import { checkServer } from './redis/server-check.ts'
 import type { Settings } from './settings.ts'
 import { createSupervisor } from './supervisor.ts'
 
@@ -17,8 +17,8 @@ import { createSupervisor } from './supervisor.ts'
 export async function runWorker(settings: Settings, workerId: string, log: Logger, signal: AbortSignal): Promise<void> {
   const parts = await createParts(settings, log)
   const { redis, clock } = parts.core
+  await checkServer(redis, settings.redisUrl, log)
   await agreeOnPartitions(redis, settings.partitions)
-  await warnOfRisks(redis, log)
 
   const supervisor = createSupervisor(log)
   const owner = createOwner({
