@@ -46,6 +46,8 @@ export const HTTP_STATUS = {
   INTERNAL: 500,
   MISCONFIGURED: 500,
   REDIS_UNAVAILABLE: 503,
+  REDIS_FULL: 503,
+  REDIS_QUOTA_EXCEEDED: 503,
 } as const satisfies Record<string, number>
 
 /** A code of the HTTP API. */

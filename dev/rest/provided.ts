@@ -9,6 +9,8 @@ export interface TestServers {
   hangingUrl: string
   /** Nobody listens here. */
   closedUrl: string
+  /** Answers every request with what its query says: `status`, `type` (of the content) and `body`. */
+  answeringUrl: string
 }
 
 declare module 'vitest' {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import process from 'node:process'
 import { startRedis } from '../redis/start.ts'
@@ -15,6 +16,11 @@ async function main(): Promise<void> {
   const gateway = await startRestGateway({ redisUrl: redis.url, token: restToken })
   const hanging = createServer()
   const closed = createServer()
+  const answering = createHttpServer((request, response) => {
+    const { searchParams } = new URL(request.url ?? '', 'http://answering')
+    response.writeHead(Number(searchParams.get('status')), { 'content-type': searchParams.get('type') ?? '' })
+    response.end(searchParams.get('body'))
+  })
   const servers: TestServers = {
     redisUrl: redis.url,
     kind: redis.kind,
@@ -22,6 +28,7 @@ async function main(): Promise<void> {
     restToken,
     hangingUrl: await listen(hanging),
     closedUrl: await listen(closed),
+    answeringUrl: await listen(answering),
   }
   closed.close()
   process.on('disconnect', () => {

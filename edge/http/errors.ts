@@ -1,4 +1,5 @@
-import { RedisError } from '../redis/client.ts'
+import type { HttpCode } from '../../shared/errors.ts'
+import { RedisError, type RedisErrorKind } from '../redis/client.ts'
 import { SettingsError } from '../settings.ts'
 import { Problem } from './problem.ts'
 
@@ -20,15 +21,38 @@ export function toProblem(error: unknown, log: Log, requestId: string | undefine
   return new Problem('INTERNAL')
 }
 
-function redisProblem(error: RedisError, log: Log, requestId: string | undefined): Problem {
-  log('redis did not serve a request', { requestId, kind: error.kind, reply: error.reply })
-  if (error.kind === 'unauthorized') {
-    return new Problem('MISCONFIGURED', { detail: 'UPSTASH_REDIS_REST_TOKEN is not accepted by Redis' })
-  }
-  if (error.kind === 'too_large') {
-    return new Problem('BODY_TOO_LARGE', { detail: 'the Redis provider takes no request of this size' })
-  }
-  return new Problem('REDIS_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+/** What the poster is told of each kind, and what the operator has to do about those that do not pass by themselves. */
+const REDIS_PROBLEMS: Record<
+  RedisErrorKind,
+  { code: HttpCode; detail?: string; retryAfter?: string; remedy?: string }
+> = {
+  unauthorized: {
+    code: 'MISCONFIGURED',
+    detail: 'UPSTASH_REDIS_REST_TOKEN is not accepted by Redis',
+    remedy: 'set UPSTASH_REDIS_REST_TOKEN to the token of this database',
+  },
+  too_large: { code: 'BODY_TOO_LARGE', detail: 'the Redis provider takes no request of this size' },
+  full: {
+    code: 'REDIS_FULL',
+    retryAfter: '30',
+    remedy: 'give Redis more memory or a larger plan: it takes no more jobs, but what it has is kept and worked off',
+  },
+  quota: {
+    code: 'REDIS_QUOTA_EXCEEDED',
+    retryAfter: '300',
+    remedy: 'the plan of the Redis provider is used up: take a fixed or a larger one',
+  },
+  refused: { code: 'REDIS_UNAVAILABLE', retryAfter: '2' },
+  unreachable: { code: 'REDIS_UNAVAILABLE', retryAfter: '2' },
+}
+
+function redisProblem({ kind, reply }: RedisError, log: Log, requestId: string | undefined): Problem {
+  const { code, detail, retryAfter, remedy } = REDIS_PROBLEMS[kind]
+  log('redis did not serve a request', { requestId, kind, reply, remedy })
+  return new Problem(code, {
+    ...(detail !== undefined && { detail }),
+    ...(retryAfter !== undefined && { headers: { 'retry-after': retryAfter } }),
+  })
 }
 
 /** The first frame of a defect's stack: a place in our code, unlike its message, which may quote a body. */

@@ -24,6 +24,8 @@ export const TITLES: Record<HttpCode, string> = {
   INTERNAL: 'Something broke on our side',
   MISCONFIGURED: 'The gateway is not set up correctly',
   REDIS_UNAVAILABLE: 'The job store is not reachable',
+  REDIS_FULL: 'The job store is full',
+  REDIS_QUOTA_EXCEEDED: 'The plan of the job store is used up',
 }
 
 /** What a problem adds to its code. */

@@ -20,20 +20,26 @@ export interface RedisClient {
 /**
  * Why a command has no reply. `unreachable`: no answer, or none of Redis; whether the command ran is unknown.
  * `refused`: Redis answered with an error, whose first word is `reply`. `unauthorized`: the token is wrong.
- * `too_large`: the provider takes no request of this size. It never carries the command or Redis' own text: both hold
- * message bodies.
+ * `too_large`: the provider takes no request of this size. `full`: no memory is left for what is to be stored. `quota`:
+ * the plan's commands or connections are used up; neither of the two passes by waiting a few seconds.
  */
+export type RedisErrorKind = 'unreachable' | 'refused' | 'unauthorized' | 'too_large' | 'full' | 'quota'
+
+/** See {@link RedisErrorKind}. It never carries the command or Redis' own text: both hold message bodies. */
 export class RedisError extends Error {
-  readonly kind: 'unreachable' | 'refused' | 'unauthorized' | 'too_large'
+  readonly kind: RedisErrorKind
   readonly reply: string
 
-  constructor(kind: RedisError['kind'], reply = '') {
+  constructor(kind: RedisErrorKind, reply = '') {
     super(`redis: ${kind} ${reply}`.trimEnd())
     this.name = 'RedisError'
     this.kind = kind
     this.reply = reply
   }
 }
+
+/** The body of an answer, if it is one of Upstash's. */
+type Answer = { result?: Reply; error?: unknown } | null
 
 /**
  * A client of Upstash's REST API. One HTTP request per command and never a second try: a request whose answer is lost
@@ -43,19 +49,20 @@ export class RedisError extends Error {
 export function createRedisClient(options: { url: string; token: string; timeoutMs: number }): RedisClient {
   const headers = { authorization: `Bearer ${options.token}`, 'content-type': 'application/json' }
   const send = async (command: readonly string[], signal: AbortSignal): Promise<Reply> => {
-    let status: number
-    let answer: { result?: Reply; error?: unknown }
+    let status = 0
+    let answer: Answer
     try {
       const body = JSON.stringify(command)
       const response = await fetch(options.url, { method: 'POST', headers, body, redirect: 'manual', signal })
       status = response.status
       const json: unknown = await response.json()
-      answer = json as typeof answer
+      answer = json as Answer
     } catch {
-      throw new RedisError('unreachable')
+      // What stands in front of the provider answers in HTML: then the status alone speaks.
+      throw toError(status, undefined)
     }
-    if (status === 200 && answer.result !== undefined) return answer.result
-    throw toError(status, answer.error)
+    if (status === 200 && answer?.result !== undefined) return answer.result
+    throw toError(status, answer?.error)
   }
   return {
     command: (...command) => send(command, AbortSignal.timeout(options.timeoutMs)),
@@ -72,12 +79,25 @@ export function createRedisClient(options: { url: string; token: string; timeout
   }
 }
 
+/**
+ * The errors of Redis and of Upstash by the beginning of their text: what follows it may be the caller's. The texts are
+ * those of Upstash's troubleshooting pages; Redis 6 wraps an error of a script, Redis 7 does not.
+ */
+const KINDS: readonly [RegExp, RedisErrorKind][] = [
+  [/^ERR max request size exceeded/, 'too_large'],
+  [/^ERR max (daily )?requests? limit exceeded/, 'quota'],
+  [/^ERR max concurrent connections/, 'quota'],
+  [/^ERR DB capacity quota exceeded/, 'full'],
+  [/^(ERR Error running script \(call to \w+\): @user_script: ?\d+: -)?OOM /, 'full'],
+]
+
 function toError(status: number, error: unknown): RedisError {
   if (status === 401 || status === 403) return new RedisError('unauthorized')
   if (status === 413) return new RedisError('too_large')
   if (typeof error !== 'string' || status >= 500) return new RedisError('unreachable')
-  if (/max request size exceeded/i.test(error)) return new RedisError('too_large')
-  return new RedisError('refused', /^[A-Z]+/.exec(error)?.[0] ?? 'ERR')
+  const reply = /^[A-Z]+/.exec(error)?.[0] ?? 'ERR'
+  const [, kind = 'refused'] = KINDS.find(([beginning]) => beginning.test(error)) ?? []
+  return new RedisError(kind, reply)
 }
 
 /** Prepares a script for {@link RedisClient.run}. */

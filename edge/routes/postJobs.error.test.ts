@@ -179,10 +179,39 @@ describe('Redis', () => {
     expect(await outcome(await post(text('a'), { settings }))).toEqual(UNAVAILABLE)
   })
 
+  it.each([
+    [
+      'ERR max requests limit exceeded. Limit: 500000, Usage: 500000. See the pricing page',
+      'REDIS_QUOTA_EXCEEDED',
+      '300',
+    ],
+    ['ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.', 'REDIS_QUOTA_EXCEEDED', '300'],
+    ['ERR max concurrent connections exceeded. Limit: 1000', 'REDIS_QUOTA_EXCEEDED', '300'],
+    ['ERR DB capacity quota exceeded. Threshold: 268435456 bytes, Usage: 268435999 bytes', 'REDIS_FULL', '30'],
+    ["OOM command not allowed when used memory > 'maxmemory'.", 'REDIS_FULL', '30'],
+    ['ERR Error running script (call to f_0a1b): @user_script:7: -OOM command not allowed', 'REDIS_FULL', '30'],
+    // The text of a message may stand behind the beginning, and means nothing.
+    ['ERR syntax error, command was: ["ERR max requests limit exceeded"]', 'REDIS_UNAVAILABLE', '2'],
+  ])('whose provider says %j tells so, and when to come back', async (error, code, retryAfter) => {
+    const query = new URLSearchParams({ status: '400', type: 'application/json', body: JSON.stringify({ error }) })
+    const settings = { UPSTASH_REDIS_REST_URL: `${servers.answeringUrl}/?${query.toString()}` }
+    expect(await outcome(await post(text('a'), { settings }))).toEqual({ status: 503, code, retryAfter })
+  })
+
+  it('whose provider refuses the size in HTML is a 413', async () => {
+    const query = new URLSearchParams({
+      status: '413',
+      type: 'text/html',
+      body: '<html>Request Entity Too Large</html>',
+    })
+    const settings = { UPSTASH_REDIS_REST_URL: `${servers.answeringUrl}/?${query.toString()}` }
+    expect(await outcome(await post(text('a'), { settings }))).toMatchObject({ status: 413, code: 'BODY_TOO_LARGE' })
+  })
+
   it.skipIf(servers.kind === 'embedded')('that is full, or only a replica, is a 503', async () => {
     try {
       await command('CONFIG', 'SET', 'maxmemory', '1')
-      expect(await outcome(await post(text('a')))).toEqual(UNAVAILABLE)
+      expect(await outcome(await post(text('a')))).toEqual({ status: 503, retryAfter: '30', code: 'REDIS_FULL' })
       await command('CONFIG', 'SET', 'maxmemory', '0')
       await command('REPLICAOF', '127.0.0.1', new URL(servers.closedUrl).port)
       expect(await outcome(await post(text('a')))).toEqual(UNAVAILABLE)
