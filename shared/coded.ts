@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { FieldCode } from './errors.ts'
+import { MAX_FIELD_ERRORS } from './well-formed.ts'
 
 /** What one field of a request or job lacks: `path` like `jobs[3].data.to`, a stable `code`, a sentence for a person. */
 export interface FieldError {
@@ -13,9 +14,9 @@ export function coded<T>(test: (value: T) => boolean, code: FieldCode, message: 
   return z.refine<T>(test, { params: { code }, error: message })
 }
 
-/** Turns zod's issues into field errors with our codes. `base` goes before each path. */
+/** Turns zod's issues into field errors with our codes, the first {@link MAX_FIELD_ERRORS}. `base` goes before each path. */
 export function fieldErrors(error: z.core.$ZodError, base = ''): FieldError[] {
-  return error.issues.map(issue => {
+  return error.issues.slice(0, MAX_FIELD_ERRORS).map(issue => {
     const code = codeOf(issue)
     // zod's own words for an absent field speak of its types, not to the person who forgot it.
     const message = code === 'MISSING_FIELD' ? 'is missing' : issue.message

@@ -158,7 +158,28 @@ const refusals: [FieldCode, string, unknown, unknown][] = [
     'GROUP_UPDATE_PARTICIPANTS',
     { ...members, participants: Array.from({ length: 1025 }, () => TO) },
   ],
+  [
+    'TOO_MANY_PARTICIPANTS',
+    'data.mentions',
+    'SEND_TEXT',
+    { ...text, mentions: Array.from({ length: 200_000 }, () => 7) },
+  ],
+  ['BROKEN_TEXT', 'data.text', 'SEND_TEXT', { ...text, text: 'Halo \ud83d' }],
+  [
+    'BROKEN_TEXT',
+    'data.quoted.message',
+    'SEND_REPLY',
+    { ...text, quoted: { key: targetKey, message: { '\udc69': 1 } } },
+  ],
+  ['TOO_DEEP', 'data.quoted', 'SEND_REPLY', { ...text, quoted: { key: targetKey, message: nested(40) } }],
+  ['TOO_DEEP', 'data.colour', 'SEND_TEXT', { ...text, colour: nested(100_000) }],
 ]
+
+function nested(levels: number): unknown {
+  let value: unknown = {}
+  for (let i = 0; i < levels; i++) value = i % 2 === 0 ? { a: value } : [value]
+  return value
+}
 
 describe('a job is refused', () => {
   test.each(refusals)('%s at %s (%#)', (code, path, name, data) => {

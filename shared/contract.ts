@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from './coded.ts'
 import { group, person, phoneNumber, recipient, sessionId } from './jid.ts'
 import { media } from './media.ts'
+import { findMalformed } from './well-formed.ts'
 
 /** Longest text of a message, in UTF-16 units. WhatsApp's own clients stop at half of it. */
 export const MAX_TEXT_LENGTH = 131_072
@@ -20,10 +21,18 @@ const shortText = (limit: number) =>
     coded(value => value.length <= limit, 'TEXT_TOO_LONG', `must be at most ${limit} characters`),
   )
 
-const participants = z.array(person).check(
-  coded(list => list.length > 0, 'NO_PARTICIPANTS', 'must name at least one participant'),
-  coded(list => list.length <= MAX_PARTICIPANTS, 'TOO_MANY_PARTICIPANTS', `must name at most ${MAX_PARTICIPANTS}`),
-)
+/** A list whose length is checked before its elements: of 200,000 wrong ones, each would be an error of its own. */
+const persons = z
+  .array(z.unknown())
+  .check(
+    coded(list => list.length <= MAX_PARTICIPANTS, 'TOO_MANY_PARTICIPANTS', `must name at most ${MAX_PARTICIPANTS}`),
+  )
+  .pipe(z.array(person))
+
+const participants = z
+  .array(z.unknown())
+  .check(coded(list => list.length > 0, 'NO_PARTICIPANTS', 'must name at least one participant'))
+  .pipe(persons)
 
 /** The key of an existing message: which chat, whose, which id; `participant` is its author in a group. */
 export const targetKey = z.object({
@@ -33,15 +42,21 @@ export const targetKey = z.object({
   participant: person.optional(),
 })
 
-const pollOptions = z.array(shortText(100)).check(
-  coded(list => list.length >= 2, 'POLL_TOO_FEW_OPTIONS', 'must have at least 2 options'),
-  coded(
-    list => list.length <= MAX_POLL_OPTIONS,
-    'POLL_TOO_MANY_OPTIONS',
-    `must have at most ${MAX_POLL_OPTIONS} options`,
-  ),
-  coded(list => new Set(list).size === list.length, 'POLL_DUPLICATE_OPTION', 'must not repeat an option'),
-)
+const pollOptions = z
+  .array(z.unknown())
+  .check(
+    coded(list => list.length >= 2, 'POLL_TOO_FEW_OPTIONS', 'must have at least 2 options'),
+    coded(
+      list => list.length <= MAX_POLL_OPTIONS,
+      'POLL_TOO_MANY_OPTIONS',
+      `must have at most ${MAX_POLL_OPTIONS} options`,
+    ),
+  )
+  .pipe(
+    z
+      .array(shortText(100))
+      .check(coded(list => new Set(list).size === list.length, 'POLL_DUPLICATE_OPTION', 'must not repeat an option')),
+  )
 
 const sendPoll = z
   .object({
@@ -74,7 +89,7 @@ export const jobSchemas = {
   }),
   STOP_SESSION: z.object({ sessionId }),
   DELETE_SESSION: z.object({ sessionId }),
-  SEND_TEXT: z.object({ sessionId, to: recipient, text, mentions: z.array(person).max(MAX_PARTICIPANTS).optional() }),
+  SEND_TEXT: z.object({ sessionId, to: recipient, text, mentions: persons.optional() }),
   SEND_MEDIA: z.object({
     sessionId,
     to: recipient,
@@ -140,8 +155,11 @@ export function checkJob(name: unknown, data: unknown, base = ''): JobCheck {
         : { path, code: 'UNKNOWN_JOB', message: `must be one of ${JOB_NAMES.join(', ')}` }
     return { ok: false, errors: [error] }
   }
+  const path = base === '' ? 'data' : `${base}.data`
+  const malformed = findMalformed(data, path)
+  if (malformed.length > 0) return { ok: false, errors: malformed }
   const result = jobSchemas[name].safeParse(data, { reportInput: true })
-  if (!result.success) return { ok: false, errors: fieldErrors(result.error, base === '' ? 'data' : `${base}.data`) }
+  if (!result.success) return { ok: false, errors: fieldErrors(result.error, path) }
   return { ok: true, job: { name, data: result.data } as ContractJob }
 }
 

@@ -22,6 +22,8 @@ export const FIELD_CODES = [
   'NO_PARTICIPANTS',
   'TOO_MANY_PARTICIPANTS',
   'INVALID_JOB_OPTION',
+  'TOO_DEEP',
+  'BROKEN_TEXT',
 ] as const
 
 /** One of {@link FIELD_CODES}. */

@@ -1,4 +1,11 @@
 /**
+ * The field of a BullMQ job's hash that holds the id of its session, or nothing when its data names none. Scripts go by
+ * it and never parse data: Lua's reader of JSON refuses what JavaScript's takes. The edge writes it with the job, and the
+ * worker gives it to jobs of other producers before it matters.
+ */
+export const SESSION_FIELD = 'kurir:session'
+
+/**
  * Every Redis key of ours, in one place. BullMQ's own keys are `bull:<queue>:*` and are known to the edge's producer
  * and to the worker's queue code alone.
  */

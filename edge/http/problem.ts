@@ -1,9 +1,7 @@
 import type { Context } from 'hono'
 import type { FieldError } from '../../shared/coded.ts'
 import { HTTP_STATUS, type HttpCode } from '../../shared/errors.ts'
-
-/** Most field errors that one problem lists. */
-const MAX_LISTED_ERRORS = 100
+import { MAX_FIELD_ERRORS } from '../../shared/well-formed.ts'
 
 /** What each code means, in a few words. */
 export const TITLES: Record<HttpCode, string> = {
@@ -58,7 +56,7 @@ export function sendProblem(context: Context, { code, details }: Problem): Respo
     status: HTTP_STATUS[code],
     code,
     ...(detail !== undefined && { detail }),
-    ...(errors !== undefined && { errors: errors.slice(0, MAX_LISTED_ERRORS) }),
+    ...(errors !== undefined && { errors: errors.slice(0, MAX_FIELD_ERRORS) }),
   }
   return context.json(body, HTTP_STATUS[code], { ...headers, 'content-type': 'application/problem+json' })
 }

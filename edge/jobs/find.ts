@@ -69,8 +69,11 @@ type Fields = (string | null)[]
 
 function readReply(reply: Reply, sessionId: string, id: string): JobStatus | undefined {
   if (!Array.isArray(reply)) return undefined
-  const [kind, ...fields] = reply as Fields
-  return kind === 'RECEIPT' ? fromReceipt(fields, sessionId, id) : fromJob(fields, sessionId, id)
+  for (const [kind, ...fields] of reply as Fields[]) {
+    const status = kind === 'RECEIPT' ? fromReceipt(fields, sessionId, id) : fromJob(fields, sessionId, id)
+    if (status !== undefined) return status
+  }
+  return undefined
 }
 
 function fromReceipt(fields: Fields, sessionId: string, id: string): JobStatus | undefined {
@@ -89,7 +92,9 @@ function fromReceipt(fields: Fields, sessionId: string, id: string): JobStatus |
   }
 }
 
-function fromJob([state, name, attempts, reason, value, finishedOn]: Fields, sessionId: string, id: string): JobStatus {
+function fromJob(fields: Fields, sessionId: string, id: string): JobStatus | undefined {
+  const [state, name, attempts, reason, value, finishedOn, data] = fields
+  if (typeof data === 'string' && !isOf(sessionId, data)) return undefined
   const result = state === 'completed' && value ? readResult(value) : undefined
   return {
     id,
@@ -101,6 +106,11 @@ function fromJob([state, name, attempts, reason, value, finishedOn]: Fields, ses
     ...(reason && state !== 'completed' && { error: readReason(reason) }),
     ...(finishedOn && { finishedAt: Number(finishedOn) }),
   }
+}
+
+function isOf(sessionId: string, data: string): boolean {
+  const value = readJson(data)
+  return typeof value === 'object' && value !== null && 'sessionId' in value && value.sessionId === sessionId
 }
 
 function readResult(text: string): JobResult | undefined {

@@ -8,7 +8,7 @@ import { ADD_JOBS, QUEUE_VERSION } from './script.ts'
 /** How long an Idempotency-Key is remembered, in seconds. */
 export const IDEMPOTENCY_TTL_SECONDS = 24 * 60 * 60
 
-/** A checked job on its way to its queue. `data` is what was posted, unchanged; `sessionId` is in it. */
+/** A checked job on its way to its queue. `data` is what the contract's schema made of it; `sessionId` is in it. */
 export interface NewJob {
   name: JobName | OperationName
   sessionId: string
@@ -68,7 +68,7 @@ function toArguments(jobs: readonly NewJob[], partitions: number): string[] {
   const args: string[] = []
   for (const job of jobs) {
     const queue = queueOf(partitionOf(job.sessionId, partitions))
-    const kind = JSON.stringify([`bull:${queue}:`, job.name, optionsOf(job)])
+    const kind = JSON.stringify([`bull:${queue}:`, job.name, optionsOf(job), job.sessionId])
     const number = kinds.get(kind) ?? String(kinds.size + 1)
     kinds.set(kind, number)
     args.push(number, JSON.stringify(job.data))

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from '../../shared/coded.ts'
 import { checkJob } from '../../shared/contract.ts'
+import { MAX_FIELD_ERRORS } from '../../shared/well-formed.ts'
 import type { NewJob } from './producer.ts'
 
 /** Most jobs in one post. */
@@ -84,15 +85,15 @@ export function readPost(body: unknown): PostCheck {
 
 function readJob(item: unknown, base: string, errors: FieldError[]): NewJob | undefined {
   if (!isRecord(item)) {
-    errors.push({ path: base, code: 'INVALID_FIELD', message: 'must be an object with name and data' })
+    tell(errors, [{ path: base, code: 'INVALID_FIELD', message: 'must be an object with name and data' }])
     return undefined
   }
   const checked = checkJob(item['name'], item['data'], base)
-  if (!checked.ok) errors.push(...checked.errors)
+  if (!checked.ok) tell(errors, checked.errors)
   const options = readOptions(item['opts'], base === '' ? 'opts' : `${base}.opts`, errors)
   if (!checked.ok || options === undefined) return undefined
-  // What was posted goes on as it is; the worker checks and normalises it again, as it must for foreign producers.
-  return { name: checked.job.name, sessionId: checked.job.data.sessionId, data: item['data'], ...options }
+  // What the schema returned, not what was posted: unknown fields may be megabytes that nobody reads.
+  return { ...checked.job, sessionId: checked.job.data.sessionId, ...options }
 }
 
 function readOptions(
@@ -103,16 +104,24 @@ function readOptions(
   if (opts === undefined) return {}
   const code = 'INVALID_JOB_OPTION'
   const unknown = isRecord(opts) ? Object.keys(opts).filter(name => !Object.hasOwn(optionSchemas, name)) : []
-  for (const name of unknown) {
-    errors.push({
-      path: `${path}.${name}`,
-      code,
-      message: 'is no option: there are delay, priority, jobId and expiresAt',
-    })
-  }
+  const message = 'is no option: there are delay, priority, jobId and expiresAt'
+  tell(
+    errors,
+    unknown.slice(0, MAX_FIELD_ERRORS).map(name => ({ path: `${path}.${name}`, code, message })),
+  )
   const result = jobOptions.safeParse(opts, { reportInput: true })
-  if (!result.success) errors.push(...fieldErrors(result.error, path).map(error => ({ ...error, code }) as const))
+  if (!result.success) {
+    tell(
+      errors,
+      fieldErrors(result.error, path).map(error => ({ ...error, code })),
+    )
+  }
   return result.success && unknown.length === 0 ? (result.data ?? {}) : undefined
+}
+
+/** Adds what there is room for. */
+function tell(errors: FieldError[], more: readonly FieldError[]): void {
+  errors.push(...more.slice(0, Math.max(0, MAX_FIELD_ERRORS - errors.length)))
 }
 
 function refuse(path: string, message: string): PostCheck {

@@ -2,6 +2,7 @@ import { addDelayedJob } from 'bullmq/dist/esm/scripts/addDelayedJob-6.js'
 import { addPrioritizedJob } from 'bullmq/dist/esm/scripts/addPrioritizedJob-9.js'
 import { addStandardJob } from 'bullmq/dist/esm/scripts/addStandardJob-9.js'
 import { version } from 'bullmq/dist/esm/version.js'
+import { SESSION_FIELD } from '../../shared/keys.ts'
 
 /** What BullMQ writes into a queue's `meta` to say who made it. */
 export const QUEUE_VERSION = `bullmq:${version}`
@@ -14,8 +15,8 @@ export const QUEUE_VERSION = `bullmq:${version}`
  *
  * KEYS: 1 the recorded number of partitions; 2 the record of the Idempotency-Key, if there is one.
  * ARGV: 1 partitions; 2 timestamp in ms; 3 {@link QUEUE_VERSION}; 4 digest of the payload; 5 TTL of the record in
- * seconds; 6 the kinds of jobs as JSON, each `[key prefix of its queue, name, options]`, since most jobs of a batch differ
- * in nothing but their data; then for each job: the number of its kind from 1 on, and its data.
+ * seconds; 6 the kinds of jobs as JSON, each `[key prefix of its queue, name, options, session id]`, since most jobs of a
+ * batch differ in nothing but their data; then for each job: the number of its kind from 1 on, and its data.
  * Replies `{'ADDED', id...}`, `{'KNOWN', digest, id...}`, or `{'PARTITIONS', recorded}` when Redis was set up for another
  * number of partitions. In the last two cases it has written nothing.
  */
@@ -66,7 +67,9 @@ end
 local kinds = cjson.decode(ARGV[6])
 local reply = {'ADDED'}
 for i = 7, #ARGV, 2 do
-  local prefix, name, opts = unpack(kinds[tonumber(ARGV[i])])
+  local prefix, name, opts, session = unpack(kinds[tonumber(ARGV[i])])
+  -- BullMQ adds no job when one of this id is there, and answers its id: that may be another session's.
+  local known = opts.jobId and redis.call('EXISTS', prefix .. opts.jobId) == 1
   local queue = queueOf(prefix)
   local argv = { { prefix, opts.jobId or '', name, timestamp }, ARGV[i + 1], opts }
   local id
@@ -77,6 +80,7 @@ for i = 7, #ARGV, 2 do
   else
     id = addStandardJob(queue.standard, argv, plain)
   end
+  if not known then redis.call('HSET', prefix .. id, '${SESSION_FIELD}', session) end
   reply[#reply + 1] = id
 end
 

@@ -4,10 +4,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { startRestGateway, type RestGateway } from '../../dev/rest/gateway.ts'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
+import { SESSION_FIELD } from '../../shared/keys.ts'
 import { createRedisClient } from '../redis/client.ts'
 import { createProducer, type NewJob, type Producer } from './producer.ts'
 
-/** The wire, proven: what our producer leaves in Redis is what `Queue.add` of the installed BullMQ leaves. */
+/**
+ * The wire, proven: what our producer leaves in Redis is what `Queue.add` of the installed BullMQ leaves, and beside it
+ * one field of ours, which BullMQ does not read.
+ */
 
 const NOW = 1_800_000_000_000
 const TOKEN = 'a-token'
@@ -87,6 +91,7 @@ async function contentOf(key: string, type: string): Promise<unknown> {
 /** BullMQ can be given the time only as an option, which it then stores; a caller who lets it look has none. */
 function withoutTimestampOption({ opts, ...rest }: Record<string, string>): Record<string, unknown> {
   if (opts === undefined) return rest
+  delete rest[SESSION_FIELD]
   const { timestamp: _, ...others } = JSON.parse(opts) as Record<string, unknown>
   return { ...rest, opts: others }
 }

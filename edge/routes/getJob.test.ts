@@ -137,6 +137,17 @@ describe('a job of a foreign producer', () => {
     expect(await response.json()).toMatchObject({ id, state: 'waiting' })
   })
 
+  it.each([
+    ['half an emoji', '{"sessionId":"SESSION","text":"Halo \\ud83d"}'],
+    ['1,000 levels', `{"sessionId":"SESSION","text":"Halo","extra":${'['.repeat(1000)}${']'.repeat(1000)}}`],
+  ])('is found when its data has what Lua does not read: %s', async (_, data) => {
+    const sessionId = newSession()
+    const id = `odd-${sessionId}`
+    await command('HSET', `${QUEUE}:${id}`, 'name', 'SEND_TEXT', 'data', data.replace('SESSION', sessionId))
+    expect(await statusOf(sessionId, id)).toMatchObject({ id, state: 'waiting' })
+    expect((await get(`/v1/sessions/${newSession()}/jobs/${id}`)).status).toBe(404)
+  })
+
   it('keeps its id for whoever asks after it was forwarded, and after it ended', async () => {
     const [sessionId, other] = [sessionIn(2, partitions), sessionIn(2, partitions)]
     const id = `moved-${sessionId}`

@@ -18,6 +18,12 @@ function job(name: string, data: Record<string, unknown>, opts?: unknown) {
   return { name, data, opts }
 }
 
+function nested(levels: number): unknown {
+  let value: unknown = 'a'
+  for (let i = 0; i < levels; i++) value = [value]
+  return value
+}
+
 /** For each code, what is posted and where the fault is. The compiler and the first test name a code that is missing. */
 const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
   UNKNOWN_JOB: [job('SEND_PIGEON', { sessionId }), 'name'],
@@ -40,6 +46,8 @@ const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
     'data.participants',
   ],
   INVALID_JOB_OPTION: [job('STOP_SESSION', { sessionId }, { delay: -1 }), 'opts.delay'],
+  TOO_DEEP: [job('SEND_TEXT', { sessionId, to, text: 'a', extra: nested(1000) }), 'data.extra'],
+  BROKEN_TEXT: [job('SEND_TEXT', { sessionId, to, text: 'Halo \ud83d' }), 'data.text'],
 }
 
 describe('a job that does not fit the contract', () => {
@@ -51,6 +59,20 @@ describe('a job that does not fit the contract', () => {
     const problem = await response.json<ProblemBody>()
     expect(problem).toMatchObject({ type: 'urn:kurir:problem:invalid-request', code: 'INVALID_REQUEST', status: 400 })
     expect(problem.errors).toContainEqual({ path, code, message: expect.any(String) })
+  })
+
+  it.each([
+    ['participants', job('GROUP_CREATE', { sessionId, subject: 'a', participants: Array(200_000).fill('x') })],
+    ['mentions', job('SEND_TEXT', { sessionId, to, text: 'a', mentions: Array(200_000).fill(7) })],
+    ['half emojis', job('SEND_TEXT', { sessionId, to, text: 'a', extra: Array(200_000).fill('\ud83d') })],
+    ['options', job('STOP_SESSION', { sessionId }, Object.fromEntries(Array(200_000).fill(1).entries()))],
+    ['jobs', { jobs: Array(500).fill(job('GROUP_CREATE', { participants: Array(1000).fill('x') })) }],
+  ])('is told of a few of its faults, when there are 200,000: %s', async (_, body) => {
+    const response = await post(body)
+    expect(response.status).toBe(400)
+    const { errors } = await response.json<ProblemBody>()
+    expect(errors?.length).toBeGreaterThan(0)
+    expect(errors?.length).toBeLessThanOrEqual(100)
   })
 
   it('refuses the whole batch, and says where', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { SESSION_FIELD } from '../../shared/keys.ts'
 import { command, newSession, OTHER_KEY, post, text } from '../testing.ts'
 
 interface Accepted {
@@ -9,10 +10,10 @@ interface Accepted {
 }
 
 describe('one job', () => {
-  it('is stored as it was posted, and answered with where it can be watched', async () => {
+  it('is stored as the contract reads it, with the id of its session, and answered with where it can be watched', async () => {
     const sessionId = newSession()
-    const data = { ...text(sessionId).data, mentions: [], extra: { empty: {} } }
-    const response = await post({ name: 'SEND_TEXT', data })
+    const data = { ...text(sessionId).data, mentions: [] }
+    const response = await post({ name: 'SEND_TEXT', data: { ...data, to: '+62 812-3456-7890', extra: { empty: {} } } })
     expect(response.status).toBe(202)
     const job = await response.json<Accepted>()
     expect(job).toEqual({
@@ -23,7 +24,9 @@ describe('one job', () => {
     })
     expect(response.headers.get('location')).toBe(job.statusUrl)
     expect(response.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
-    expect(await command('HGET', `bull:whatsapp-jobs:${job.id}`, 'data')).toBe(JSON.stringify(data))
+    const stored = await command('HGET', `bull:whatsapp-jobs:${job.id}`, 'data')
+    expect(JSON.parse(String(stored))).toEqual({ ...data, to: '6281234567890@s.whatsapp.net' })
+    expect(await command('HGET', `bull:whatsapp-jobs:${job.id}`, SESSION_FIELD)).toBe(sessionId)
   })
 
   it('may be delayed, urgent and named', async () => {
