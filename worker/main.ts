@@ -29,6 +29,7 @@ try {
   await runWorker(settings, workerId, log, stopping.signal)
   process.exit(0)
 } catch (error) {
+  if (error instanceof Error && error.name === 'Unable') end(error)
   if (error instanceof SettingsError || (error instanceof Error && error.name === 'PartitionsMismatch')) refuse(error)
   fatal(error)
 }
@@ -53,6 +54,11 @@ function settingsOrExit(): Settings {
 
 function refuse(error: unknown): never {
   process.stderr.write(`kurir worker: ${error instanceof Error ? error.message : 'cannot start'}\n`)
+  process.exit(1)
+}
+
+function end(error: Error): never {
+  log.fatal(`worker ${error.message}`)
   process.exit(1)
 }
 

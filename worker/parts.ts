@@ -8,7 +8,7 @@ import { createGuardedAgent } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
 import { createEndpoint } from './outbox/endpoint.ts'
 import { createGate } from './outbox/gate.ts'
-import { connectRedis, type Patience } from './redis/connection.ts'
+import { createConnections } from './redis/connections.ts'
 import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
 import { createAttach } from './whatsapp/attach.ts'
@@ -21,8 +21,8 @@ export type Parts = Awaited<ReturnType<typeof createParts>>
 /** Makes what all partitions of this process share. Throws {@link SettingsError}. */
 export async function createParts(settings: Settings, log: Logger) {
   const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
-  const connect = (patience: Patience) => connectRedis(settings.redisUrl, patience, log)
-  const core: Core = { redis: connect('wait'), log, clock }
+  const connections = createConnections(settings.redisUrl, log)
+  const core: Core = { redis: connections.open('core', 'wait'), log, clock }
 
   const agent = createGuardedAgent({ allowHosts: new Set(settings.allowPrivateHosts) })
   const secrets = await Promise.all(settings.webhookSecrets.map(importSecret)).catch(() => {
@@ -42,7 +42,7 @@ export async function createParts(settings: Settings, log: Logger) {
   return {
     settings,
     core,
-    connect,
+    connections,
     cipher,
     outbox,
     gate,

@@ -39,3 +39,22 @@ it('ends when it is told to, even while a loop waits to be started again', async
   await running
   expect(supervisor.failing()).toEqual([])
 })
+
+it('takes a loop for well again that has run for a while since it failed', async () => {
+  const supervisor = createSupervisor(log, 50)
+  const stop = new AbortController()
+  let runs = 0
+  const once = {
+    name: 'once',
+    run: async (signal: AbortSignal) => {
+      if (++runs === 1) throw new Error('no')
+      await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+    },
+  }
+  const running = supervisor.supervise(once, stop.signal)
+  await until('the failure to show', () => supervisor.failing().includes('once'))
+  await until('the loop to be well', () => supervisor.failing().length === 0)
+  expect(runs).toBe(2)
+  stop.abort()
+  await running
+})

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
+import { staysAble } from './health/able.ts'
 import { startHealthServer } from './health/server.ts'
 import { createReadiness } from './health/readiness.ts'
-import { createOwner } from './ownership/owner.ts'
+import { createOwner, type Owner } from './ownership/owner.ts'
 import { agreeOnPartitions } from './ownership/partitions.ts'
 import { TIMING } from './ownership/timing.ts'
-import { createParts } from './parts.ts'
+import { createParts, type Parts } from './parts.ts'
 import { openPartition } from './partition.ts'
 import { checkServer } from './redis/server-check.ts'
 import type { Settings } from './settings.ts'
@@ -12,11 +13,23 @@ import { createSupervisor } from './supervisor.ts'
 
 /**
  * Runs a worker until the signal aborts: it owns its share of the partitions and serves health. Resolves when
- * everything is handed over and closed. Rejects when it cannot start.
+ * everything is handed over and closed. Rejects when it cannot start, or could not work for too long.
  */
 export async function runWorker(settings: Settings, workerId: string, log: Logger, signal: AbortSignal): Promise<void> {
   const parts = await createParts(settings, log)
-  const { redis, clock } = parts.core
+  const { connections } = parts
+  let beating = () => true
+  const trouble = () => {
+    const broken = [...connections.broken(), ...(beating() ? [] : ['beat'])]
+    return broken.length === 0 ? undefined : `no answer from redis: ${broken.join(', ')}`
+  }
+  const running = run(parts, workerId, signal, owner => (beating = () => owner.connected()))
+  await Promise.race([running, staysAble({ log, trouble }, signal).then(async () => running)])
+}
+
+async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner: (owner: Owner) => void) {
+  const { settings, connections } = parts
+  const { redis, clock, log } = parts.core
   await checkServer(redis, settings.redisUrl, log)
   await agreeOnPartitions(redis, settings.partitions)
 
@@ -27,12 +40,15 @@ export async function runWorker(settings: Settings, workerId: string, log: Logge
     workerId,
     partitions: settings.partitions,
     timing: TIMING,
-    redis: parts.connect('fail'),
-    subscriber: parts.connect('wait'),
+    redis: connections.open('beats', 'fail'),
+    subscriber: connections.open('releases', 'wait'),
     start: async fence => openPartition(parts, supervisor, fence),
   })
+  onOwner(owner)
   const readiness = createReadiness({
-    redis,
+    connections,
+    beating: () => owner.connected(),
+    failing: () => supervisor.failing(),
     partitions: () => owner.owned().map(fence => fence.partition),
     endpoint: () => parts.gate.state(),
   })

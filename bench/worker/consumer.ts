@@ -63,7 +63,7 @@ async function drainOurs(): Promise<void> {
     partitions: 1,
     sessions: { restore: async () => {}, ready: () => true, onChange() {}, run: send, close: async () => {} },
     taking: connectRedis(redisUrl, 'fail', log),
-    blocking: connectRedis(redisUrl, 'fail', log),
+    blocking: connectRedis(redisUrl, 'block', log),
   })
   void running.run()
   await drained

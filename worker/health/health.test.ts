@@ -1,43 +1,56 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
+import type { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { until } from '../../dev/stack/until.ts'
-import { log, testClock, testRedis } from '../outbox/testing.ts'
+import { log, testClock } from '../outbox/testing.ts'
 import { createMetrics, type Metrics, type PartitionSource } from './metrics.ts'
+import { createConnections, type Connections } from '../redis/connections.ts'
 import { createReadiness } from './readiness.ts'
 import { startHealthServer, type HealthServer } from './server.ts'
 
 const clock = testClock()
 let server: RunningRedis
-let redis: ReturnType<typeof testRedis>
+let connections: Connections
+let beating: boolean
+let failing: string[]
 let registry: Registry
 let metrics: Metrics
 let health: HealthServer
 let partitions: number[]
+let opened: Redis[]
 let endpoint: string
 
 beforeAll(async () => {
   server = await startRedis()
-  redis = testRedis(server)
-  await redis.redis.ping()
 })
-afterAll(async () => redis.close())
+afterAll(async () => server.close())
 beforeEach(async () => {
   registry = new Registry()
   partitions = []
   endpoint = 'up'
   metrics = createMetrics({ registry, clock, endpoint: () => endpoint })
+  beating = true
+  failing = []
+  connections = createConnections(server.url, log)
+  opened = [connections.open('core', 'wait'), connections.open('taking-0', 'fail'), connections.open('bell', 'block')]
+  await until('connections', () => connections.broken().length === 0)
   const readiness = createReadiness({
-    redis: redis.redis,
+    connections,
+    beating: () => beating,
+    failing: () => failing,
     partitions: () => partitions,
     endpoint: () => endpoint,
     timeoutMs: 1000,
   })
   health = await startHealthServer({ port: 0, host: '127.0.0.1', log, registry, readiness })
 })
-afterEach(async () => health.close())
+afterEach(async () => {
+  await health.close()
+  for (const redis of opened) redis.disconnect()
+})
 
 async function get(path: string, method = 'GET'): Promise<{ status: number; body: string; type: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<import('node:http').IncomingMessage>()
@@ -69,7 +82,7 @@ describe('/readyz', () => {
   }
 
   test('tells an owner from a standby, and both are ready', async () => {
-    const common = { status: 200, ready: true, redis: 'ok', endpoint: 'up' }
+    const common = { status: 200, ready: true, redis: 'ok', unanswered: [], failing: [], endpoint: 'up' }
     expect(await answer()).toEqual({ ...common, role: 'standby', partitions: [] })
     partitions = [3, 0, 11]
     expect(await answer()).toEqual({ ...common, role: 'owner', partitions: [0, 3, 11] })
@@ -80,19 +93,34 @@ describe('/readyz', () => {
     expect(await answer()).toMatchObject({ status: 200, ready: true, endpoint: 'disabled' })
   })
 
-  test('is not ready while Redis is away, and again when it is back', async () => {
-    await redis.cut()
-    expect(await answer()).toMatchObject({ status: 503, ready: false, redis: 'away' })
-    await redis.redis.connect()
-    expect(await answer()).toMatchObject({ status: 200, ready: true })
+  test('is not ready while any connection is broken, and again when it is back', async () => {
+    opened[2]?.stream.destroy()
+    await until('its end', () => connections.broken().length === 1)
+    expect(await answer()).toMatchObject({ status: 503, ready: false, redis: 'away', unanswered: ['bell'] })
+    await until('readiness', async () => (await answer()).status === 200)
   })
 
-  test('is not ready while Redis hangs, and asks it once', async () => {
-    const ping = vi.spyOn(redis.redis, 'ping')
+  test('is not ready while no beat is answered, or a loop fails', async () => {
+    beating = false
+    expect(await answer()).toMatchObject({ status: 503, redis: 'away', unanswered: ['beat'] })
+    beating = true
+    failing = ['deliverer-0']
+    expect(await answer()).toMatchObject({ status: 503, redis: 'ok', failing: ['deliverer-0'] })
+  })
+
+  test('forgets a connection that was closed on purpose', async () => {
+    opened[1]?.disconnect()
+    await until('its end', () => opened[1]?.status === 'end')
+    expect(await answer()).toMatchObject({ status: 200, unanswered: [] })
+  })
+
+  test('is not ready while Redis hangs, and asks each connection once', async () => {
+    const ping = vi.spyOn(opened[0] as Redis, 'ping')
     server.child?.signal('SIGSTOP')
     try {
       const answers = await Promise.all([answer(), answer(), answer()])
-      for (const one of answers) expect(one).toMatchObject({ status: 503, redis: 'away' })
+      for (const one of answers)
+        expect(one).toMatchObject({ status: 503, redis: 'away', unanswered: ['core', 'taking-0'] })
       expect(ping).toHaveBeenCalledOnce()
     } finally {
       server.child?.signal('SIGCONT')

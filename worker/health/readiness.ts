@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Connections } from '../redis/connections.ts'
 
 /** What `/readyz` tells. A standby (no partition is its own yet) is ready: it can take over at any moment. */
 export interface Readiness {
@@ -6,55 +6,43 @@ export interface Readiness {
   role: 'owner' | 'standby'
   /** The partitions that are ours now. */
   partitions: number[]
+  /** `away` when a connection does not answer, or the last beat was not answered: nobody can say then who owns what. */
   redis: 'ok' | 'away'
+  /** The connections that do not answer, and `beat`. */
+  unanswered: string[]
+  /** Loops that fail again and again. */
+  failing: string[]
   /** `disabled` after a 410: events are kept, and a restart sends them. Does not make the worker unready. */
   endpoint: string
 }
 
 /** What readiness is judged by. Settings were checked before the process came this far. */
 export interface ReadinessDeps {
-  redis: Redis
+  connections: Pick<Connections, 'unanswered'>
+  /** Whether Redis answered the last beat. */
+  beating: () => boolean
   partitions: () => readonly number[]
+  failing: () => readonly string[]
   endpoint: () => string
   /** How long Redis may take for a PING. Default 1,000. */
   timeoutMs?: number
 }
 
-/** Makes the check. Checks at the same time share one PING, so that a Redis that hangs collects no more of them. */
-export function createReadiness({ redis, partitions, endpoint, timeoutMs = 1000 }: ReadinessDeps) {
-  let asking: Promise<boolean> | undefined
-
-  async function ping(): Promise<boolean> {
-    try {
-      await redis.ping()
-      return true
-    } catch {
-      return false
-    } finally {
-      asking = undefined
-    }
-  }
-
-  async function reachable(): Promise<boolean> {
-    // Without this, a client that waits for its Redis would wait here too.
-    if (redis.status !== 'ready') return false
-    asking ??= ping()
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<false>(resolve => {
-      timer = setTimeout(() => resolve(false), timeoutMs)
-    })
-    return Promise.race([asking, late]).finally(() => clearTimeout(timer))
-  }
-
-  return async (): Promise<Readiness> => {
-    const ready = await reachable()
-    const own = [...partitions()].sort((a, b) => a - b)
+/** Makes the check. */
+export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
+  const { connections, beating, timeoutMs = 1000 } = deps
+  return async () => {
+    const unanswered = [...(await connections.unanswered(timeoutMs)), ...(beating() ? [] : ['beat'])]
+    const failing = [...deps.failing()]
+    const own = [...deps.partitions()].sort((a, b) => a - b)
     return {
-      ready,
+      ready: unanswered.length === 0 && failing.length === 0,
       role: own.length > 0 ? 'owner' : 'standby',
       partitions: own,
-      redis: ready ? 'ok' : 'away',
-      endpoint: endpoint(),
+      redis: unanswered.length === 0 ? 'ok' : 'away',
+      unanswered: [...new Set(unanswered)].sort(),
+      failing,
+      endpoint: deps.endpoint(),
     }
   }
 }

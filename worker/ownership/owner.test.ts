@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pino from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startRedisProxy } from '../../dev/redis/proxy.ts'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
@@ -42,8 +43,9 @@ function startWorker(
   partitions: number,
   close: (partition: number) => Promise<unknown> = async () => undefined,
   timing = TIMING,
+  url = server.url,
 ) {
-  const connections = [connectRedis(server.url, 'fail', log), connectRedis(server.url, 'fail', log)] as const
+  const connections = [connectRedis(url, 'fail', log), connectRedis(url, 'wait', log)] as const
   const stopping = new AbortController()
   const opened: Fence[] = []
   const closed: { fence: Fence; parting: Parting; at: number }[] = []
@@ -165,6 +167,21 @@ describe('owner', () => {
     expect((a.closed[0]?.at ?? Infinity) - before).toBeLessThan(TIMING.ttlMs)
     expect(a.opened[0]?.valid()).toBe(false)
     expect(a.opened[0]?.signal.aborted).toBe(true)
+  })
+
+  it('keeps its leases when its connection falls silent, again and again', async () => {
+    const proxy = await startRedisProxy(server.url)
+    const a = startWorker('a', 1, undefined, { ...TIMING, beatMs: 500 }, proxy.url)
+    await until('a owns it', async () => a.owned().length === 1)
+    for (let i = 0; i < 3; i++) {
+      proxy.silence()
+      await until('doubt', () => !a.owner.connected())
+      await until('a beat', () => a.owner.connected())
+    }
+    expect(a.closed).toEqual([])
+    expect(a.opened).toHaveLength(1)
+    await a.stop()
+    await proxy.close()
   })
 
   it('knows after a freeze that the lease is gone, before any timer has run, and writes nothing', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { giveUp } from '../redis/connection.ts'
 import type { Core, Fence } from '../types.ts'
 import { hold, type Holding, type OwnedPartition } from './holding.ts'
 import { beat, claim, release, RELEASED, unlist, type Beat } from './leases.ts'
@@ -34,6 +35,8 @@ export interface Owner {
 const COOL_DOWN_MS = 5000
 /** So long after the reckoned end of a foreign lease it is looked at again. */
 const AFTER_EXPIRY_MS = 10
+/** So often the subscriber is asked whether it still hears: nothing is owed on it that could be missed. */
+const HEARING_MS = 30_000
 
 /** See {@link Owner}. */
 export function createOwner(deps: OwnerDeps): Owner {
@@ -43,6 +46,8 @@ export function createOwner(deps: OwnerDeps): Owner {
   const coolUntil = new Map<number, number>()
   let connected = false
   let wake = new AbortController()
+  // A beat that is not answered leaves time for another one on a new connection before the sockets have to close.
+  const answerMs = Math.min(timing.beatMs, (timing.ttlMs - timing.marginMs - timing.beatMs) / 2)
 
   /** One beat and what follows from it; `signal` is aborted when the worker stops. Resolves with the ms until the next. */
   async function step(signal: AbortSignal): Promise<number> {
@@ -50,16 +55,29 @@ export function createOwner(deps: OwnerDeps): Owner {
     // Who stops renews what is still closing, but is counted no more: the others take what is closed already.
     const listedMs = signal.aborted ? 0 : timing.listedMs
     const sent = Array.from({ length: partitions }, (_, p) => tokenOf(p))
-    const found = await within(beat(redis, workerId, { ...timing, listedMs }, sent), timing.beatMs)
+    const found = await answered(beat(redis, workerId, { ...timing, listedMs }, sent))
     settle(found, sent, sentAt)
     if (signal.aborted) return 0
     const { share, claim: free, release: surplus } = plan(workerId, found)
-    for (const partition of surplus) giveUp(partition, 'another worker has a claim to it')
+    for (const partition of surplus) part(partition, 'another worker has a claim to it')
     await take(share, free)
     const foreign = found.leases.filter(
       ({ token, remainingMs }, p) => token !== '' && remainingMs >= 0 && !holdings.has(p),
     )
     return Math.min(timing.beatMs, ...foreign.map(lease => lease.remainingMs + AFTER_EXPIRY_MS))
+  }
+
+  /** What Redis answers in time. A connection that is late is taken for silent: the next beat gets another one. */
+  async function answered<T>(command: Promise<T>): Promise<T> {
+    return within(command, answerMs, () => giveUp(redis))
+  }
+
+  /** A subscriber that is silent is found out by its connection, once something is owed on it. */
+  async function keepHearing(signal: AbortSignal) {
+    while (!signal.aborted) {
+      await sleep(HEARING_MS, undefined, { signal }).catch(() => undefined)
+      if (!signal.aborted) await subscriber.ping().catch(() => undefined)
+    }
   }
 
   function tokenOf(partition: number): string {
@@ -84,7 +102,7 @@ export function createOwner(deps: OwnerDeps): Owner {
     for (const partition of offered) {
       if (holdings.size >= share) return
       const claimedAt = clock.monotonic()
-      const epoch = await within(claim(redis, workerId, timing.ttlMs, partition), timing.beatMs)
+      const epoch = await answered(claim(redis, workerId, timing.ttlMs, partition))
       if (epoch !== undefined) own(partition, epoch, claimedAt)
     }
   }
@@ -110,7 +128,7 @@ export function createOwner(deps: OwnerDeps): Owner {
     void end()
   }
 
-  function giveUp(partition: number, reason: string) {
+  function part(partition: number, reason: string) {
     const holding = holdings.get(partition)
     if (!holding?.open) return
     log.info({ partition, epoch: holding.fence.epoch, reason }, 'partition given up')
@@ -119,7 +137,7 @@ export function createOwner(deps: OwnerDeps): Owner {
 
   async function handEverythingOver() {
     const unlisted = within(unlist(redis, workerId), timing.beatMs).catch(() => undefined)
-    for (const partition of holdings.keys()) giveUp(partition, 'the worker stops')
+    for (const partition of holdings.keys()) part(partition, 'the worker stops')
     while (holdings.size > 0) {
       await rest(timing.beatMs)
       // A lease that ends meanwhile is simply lost.
@@ -141,6 +159,7 @@ export function createOwner(deps: OwnerDeps): Owner {
       subscriber.on('message', () => wake.abort())
       // Without it a standby still finds out at its next beat.
       subscriber.subscribe(RELEASED).catch(error => log.warn({ error: messageOf(error) }, 'not subscribed'))
+      void keepHearing(signal)
       while (!signal.aborted) {
         let pause = timing.retryMs
         try {
@@ -160,9 +179,10 @@ export function createOwner(deps: OwnerDeps): Owner {
   }
 }
 
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+async function within<T>(work: Promise<T>, ms: number, onLate: () => void = () => {}): Promise<T> {
   const timeout = new AbortController()
   const late = sleep(ms, undefined, { signal: timeout.signal }).then(() => {
+    onLate()
     throw new Error(`no answer within ${ms} ms`)
   })
   late.catch(() => undefined)

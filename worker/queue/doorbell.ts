@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { giveUp } from '../redis/connection.ts'
 import type { Layout } from './layout.ts'
 
 /** Waits for a queue to have something. */
@@ -10,27 +11,40 @@ export interface Doorbell {
   close(): void
 }
 
-/** An answer that is this late does not come any more: the connection is half open. */
+/** An answer that is this late does not come any more: the connection is silent. */
 const OVERDUE_MS = 2000
+/**
+ * Most ms of one blocked read. Nothing else tells that the connection has fallen silent, and with it the bell: a job that
+ * comes then is found after this time and the one above.
+ */
+const LONGEST_MS = 8000
 const AFTER_ERROR_MS = 250
 
-/** See {@link Doorbell}. `redis` serves nothing else, and its commands fail when it breaks. */
+/** See {@link Doorbell}. `redis` serves nothing else; its patience is `block`. */
 export function createDoorbell(redis: Redis, layout: Layout): Doorbell {
   let closed = false
+
+  /** One blocked read. Resolves with whether it ended as it should and brought nothing. */
+  async function hear(ms: number): Promise<boolean> {
+    const answered = new AbortController()
+    const overdue = sleep(ms + OVERDUE_MS, 'overdue' as const, { signal: answered.signal })
+    overdue.catch(() => undefined)
+    try {
+      // Redis takes 0 for "for ever".
+      const reply = await Promise.race([redis.bzpopmin(layout.marker, Math.max(ms, 1) / 1000), overdue])
+      if (reply === 'overdue') giveUp(redis)
+      return reply === null
+    } catch {
+      if (!closed) await sleep(AFTER_ERROR_MS)
+      return false
+    } finally {
+      answered.abort()
+    }
+  }
+
   return {
     async wait(ms) {
-      const answered = new AbortController()
-      const overdue = sleep(ms + OVERDUE_MS, 'overdue' as const, { signal: answered.signal })
-      overdue.catch(() => undefined)
-      try {
-        // Redis takes 0 for "for ever".
-        const reply = await Promise.race([redis.bzpopmin(layout.marker, Math.max(ms, 1) / 1000), overdue])
-        if (reply === 'overdue') redis.disconnect(true)
-      } catch {
-        if (!closed) await sleep(AFTER_ERROR_MS)
-      } finally {
-        answered.abort()
-      }
+      for (let left = ms; left > 0; left -= LONGEST_MS) if (!(await hear(Math.min(left, LONGEST_MS)))) return
     },
     close() {
       closed = true

@@ -20,7 +20,7 @@ export interface JobsDeps {
   fence: Fence
   partitions: number
   sessions: Sessions
-  /** A connection for taking jobs and one for blocking, both of patience `fail` and used by nothing else. */
+  /** A connection for taking jobs, of patience `fail`, and one of patience `block`, both used by nothing else. */
   taking: Redis
   blocking: Redis
   operate: Operate

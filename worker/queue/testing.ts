@@ -114,7 +114,7 @@ export function createBench(server: { url: string }): Bench {
       const token = `tester:${epoch}`
       await redis.set(keys.lease(partition), token)
       const fence: Fence = { partition, epoch, token, signal: lost.signal, valid: () => !lost.signal.aborted }
-      const connections = (['wait', 'fail', 'fail'] as const).map(patience => connectRedis(server.url, patience, log))
+      const connections = (['wait', 'fail', 'block'] as const).map(patience => connectRedis(server.url, patience, log))
       const [general, taking, blocking] = connections as [Redis, Redis, Redis]
       const core = { redis: general, log, clock }
       const jobs = openJobs({ core, fence, partitions, sessions, taking, blocking, operate, outcomes })
