@@ -16,8 +16,18 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delay-ack'), ms: z.int().min(0).max(600_000), ...common }),
   /** The ack carries an error and nobody gets the message. */
   z.object({ kind: z.literal('error-ack'), code, ...common }),
-  /** The socket is cut at a message: `before` it is recorded, or `after`, without an ack. */
-  z.object({ kind: z.literal('cut'), when: z.enum(['before', 'after']), ...common }),
+  /**
+   * The socket is cut at a message: `before` it is recorded, or `after`, without an ack. With `to` (digits of a number)
+   * only at messages to that contact, as WhatsApp closes the stream at a stanza that it does not take; with `code` by a
+   * stream error of that code.
+   */
+  z.object({
+    kind: z.literal('cut'),
+    when: z.enum(['before', 'after']),
+    to: z.string().optional(),
+    code: code.optional(),
+    ...common,
+  }),
   /** A login is refused with a failure, or with a plain close for 408 and 428. */
   z.object({ kind: z.literal('refuse-login'), code, ...common }),
   /** A contact pretends that it cannot decrypt and asks for a retry. */
@@ -32,8 +42,8 @@ export type Faults = {
   arm(fault: Fault): ArmedFault
   list(): readonly ArmedFault[]
   clear(): void
-  /** The oldest armed fault of a kind for an account; counts as a strike. */
-  take<K extends FaultKind>(kind: K, phone: string): Extract<Fault, { kind: K }> | undefined
+  /** The oldest armed fault of a kind for an account, and for this contact if it names one; counts as a strike. */
+  take<K extends FaultKind>(kind: K, phone: string, to?: string): Extract<Fault, { kind: K }> | undefined
 }
 
 export function createFaults(): Faults {
@@ -49,9 +59,13 @@ export function createFaults(): Faults {
     clear: () => {
       armed = []
     },
-    take<K extends FaultKind>(kind: K, phone: string) {
+    take<K extends FaultKind>(kind: K, phone: string, to?: string) {
       if (armed.length === 0) return undefined
-      const fault = armed.find(({ kind: k, phone: p }) => k === kind && (p === undefined || p === phone))
+      const meets = (fault: ArmedFault) =>
+        fault.kind === kind &&
+        (fault.phone === undefined || fault.phone === phone) &&
+        (fault.kind !== 'cut' || fault.to === undefined || fault.to === to)
+      const fault = armed.find(meets)
       if (!fault) return undefined
       fault.struck++
       if (fault.count !== undefined && fault.struck >= fault.count) armed = armed.filter(other => other !== fault)

@@ -4,8 +4,10 @@ import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { deliver, whose } from './delivery.ts'
 import { routeToGroup } from './group-messages.ts'
+import type { Fault } from './faults.ts'
 import { isGroupJid } from './jids.ts'
 import { stamp } from './journal.ts'
+import { streamError } from './login.ts'
 import { mediaOf } from './media-check.ts'
 import { childrenOf, node, seconds } from './nodes.ts'
 import { openByPhone, passedOn, type Opening } from './opening.ts'
@@ -18,19 +20,25 @@ import { lidJid, pnJid, type Account, type Device } from './world.ts'
 /** Takes a message of a client: routes, decrypts, records and answers it, with the faults that are armed. */
 export function handleMessage(context: Context, connection: Connection, device: Device, stanza: BinaryNode): void {
   const { phone } = device.account
-  const cut = context.faults.take('cut', phone)
-  if (cut?.when === 'before') return cutOff(context, connection, stanza, 'before')
+  const cut = context.faults.take('cut', phone, context.world.resolve(stanza.attrs.to)?.account.phone)
+  if (cut?.when === 'before') return cutOff(context, connection, stanza, cut)
   const errorAck = context.faults.take('error-ack', phone)
   const routed: Routed = errorAck ? { openings: [], refused: String(errorAck.code) } : route(context, device, stanza)
   record(context, connection, device, stanza, routed)
-  if (cut) return cutOff(context, connection, stanza, 'after')
+  if (cut) return cutOff(context, connection, stanza, cut)
   answerMessage(context, device, stanza, routed)
 }
 
-function cutOff(context: Context, connection: Connection, stanza: BinaryNode, when: string): void {
+function cutOff(
+  context: Context,
+  connection: Connection,
+  stanza: BinaryNode,
+  { when, code }: Extract<Fault, { kind: 'cut' }>,
+): void {
   const id = stanza.attrs.id ?? ''
   context.journal.log('fault', { connection: connection.number, id, detail: `cut ${when} message` })
-  connection.cut()
+  if (code === undefined) connection.cut()
+  else connection.finish(streamError(code))
 }
 
 function route(context: Context, device: Device, stanza: BinaryNode): Routed {

@@ -2,6 +2,7 @@ import type { Outcome } from './figures.ts'
 import { disturbSends } from './scenarios/acks.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
 import { killWhileReceiving } from './scenarios/inbound.ts'
+import { sendPoison } from './scenarios/poison-send.ts'
 import { resetPosts } from './scenarios/posts.ts'
 import { breakReceiver } from './scenarios/receiver.ts'
 import { breakRedis } from './scenarios/redis.ts'
@@ -45,6 +46,10 @@ export const scenarios = {
   redis: {
     short: async () => breakRedis({ sessions: 2, texts: 5, kills: 1, freezeMs: 5000 }),
     long: async () => breakRedis({ sessions: 10, texts: 50, kills: 5, freezeMs: 60_000 }),
+  },
+  'poison-send': {
+    short: async () => sendPoison({ sessions: 1, texts: 3, poisons: 1, code: 515 }),
+    long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 3, code: 500 }),
   },
   posts: {
     short: async () => resetPosts({ posts: 300, inFlight: 20 }),

@@ -17,6 +17,7 @@ const CLOCK_SKEW_SECONDS = 60
 export const groupCreate: Handler<'GROUP_CREATE'> = async (context, job, signal) => {
   const { sock, sent, fence, sessionId } = context
   const { subject, participants } = job.data
+  context.turn.asked()
   const intent = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
   try {
     if ((await sent.get(sessionId, intent)) !== undefined) {

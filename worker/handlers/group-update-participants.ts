@@ -11,6 +11,7 @@ export const groupUpdateParticipants: Handler<'GROUP_UPDATE_PARTICIPANTS'> = asy
   const { sock, fence } = context
   const { jid, action, participants } = job.data
   if (signal.aborted || !fence.valid()) throw socketClosed()
+  context.turn.asked()
   try {
     const answers = await sock.groupParticipantsUpdate(jid, participants, action)
     const answered = answers.map(({ jid: answeredJid, status, content }) => ({

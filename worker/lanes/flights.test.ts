@@ -4,11 +4,11 @@ import { createFlights } from './flights.ts'
 
 let ids = 0
 
-function job(name = 'SEND_TEXT', crashes = 0): Held {
+function job(name = 'SEND_TEXT', crashes = 0, closings = 0): Held {
   const data = JSON.stringify({ sessionId: 's', to: '6281234567890', text: 'hello', type: 'image', media: 'aGVsbG8=' })
   const reading = readJob([String(++ids), ['name', name, 'data', data]], 'whatsapp-jobs', 0, 1)
   if (reading.kind !== 'job') throw new Error(reading.kind)
-  return { ...reading.held, crashes }
+  return { ...reading.held, crashes, closings }
 }
 
 /** Starts a job and notes when its turn comes. */
@@ -52,16 +52,17 @@ describe('jobs that run at once', () => {
     expect(flights.mayStart(job())).toBe(false)
     expect(all[3]?.end(true)).toEqual([])
     expect(all[2]?.end(true)).toEqual([])
-    expect(all[0]?.end(false)).toEqual([b, c, d])
+    expect(all[0]?.end(false).map(({ held }) => held)).toEqual([b, c, d])
     expect(flights.landed && flights.mayStart(job())).toBe(true)
   })
 
-  it('are few, quick to prepare, and innocent of crashes', () => {
+  it('are few, quick to prepare, and innocent of crashes and of ends of the connection', () => {
     const flights = createFlights()
     flights.start(job())
     expect(flights.mayStart(job('SEND_MEDIA'))).toBe(false)
     expect(flights.mayStart(job('STOP_SESSION'))).toBe(false)
     expect(flights.mayStart(job('SEND_TEXT', 1))).toBe(false)
+    expect(flights.mayStart(job('SEND_TEXT', 0, 1))).toBe(false)
     for (let n = 1; n < 8; n++) flights.start(job())
     expect(flights.mayStart(job())).toBe(false)
     const suspect = createFlights()

@@ -20,7 +20,14 @@ export interface Flight {
    * The job ended. `again`: it must run again. Answers the jobs that must run again, oldest first, once the last of
    * those that run has ended, and nothing before that: started one by one they could overtake each other.
    */
-  end(again: boolean): readonly Held[]
+  end(again: boolean): readonly Interrupted[]
+}
+
+/** A job whose connection ended under it. */
+export interface Interrupted {
+  held: Held
+  /** Whether WhatsApp had been asked something for it. */
+  asked: boolean
 }
 
 /** Waiting for an ack takes a round trip to WhatsApp; so many messages may wait at once. */
@@ -36,6 +43,7 @@ const LIGHT = new Set<string>(['SEND_TEXT', 'SEND_REPLY', 'SEND_REACTION', 'SEND
 interface Airborne {
   held: Held
   come: PromiseWithResolvers<void>
+  asked: boolean
   wrote: boolean
   /** Counts up with each start. */
   order: number
@@ -63,12 +71,18 @@ export function createFlights(): Flights {
     mayStart(held) {
       if (airborne.length === 0) return interrupted.length === 0
       const all = [held, ...airborne.map(one => one.held)]
-      // What may have brought a worker down runs alone: the next crash must be counted on the right job.
-      const together = all.every(({ name, crashes }) => LIGHT.has(name) && crashes === 0)
+      // What may have brought a worker or a connection down runs alone: the next time must be counted on the right job.
+      const together = all.every(({ name, crashes, closings }) => LIGHT.has(name) && crashes + closings === 0)
       return together && interrupted.length === 0 && airborne.length < MOST_AT_ONCE
     },
     start(held) {
-      const flight: Airborne = { held, come: Promise.withResolvers<void>(), wrote: false, order: started++ }
+      const flight: Airborne = {
+        held,
+        come: Promise.withResolvers<void>(),
+        asked: false,
+        wrote: false,
+        order: started++,
+      }
       // A job that never asks for its turn leaves this promise alone.
       flight.come.promise.catch(() => undefined)
       airborne.push(flight)
@@ -76,6 +90,9 @@ export function createFlights(): Flights {
       return {
         turn: {
           come: async () => flight.come.promise,
+          asked() {
+            flight.asked = true
+          },
           written() {
             flight.wrote = true
             pass()
@@ -89,7 +106,7 @@ export function createFlights(): Flights {
             halt()
           } else if (interrupted.length === 0) pass()
           if (airborne.length > 0) return []
-          const all = interrupted.toSorted((a, b) => a.order - b.order).map(one => one.held)
+          const all = interrupted.toSorted((a, b) => a.order - b.order).map(({ held, asked }) => ({ held, asked }))
           interrupted = []
           return all
         },

@@ -2,7 +2,7 @@ import { isControl } from '../queue/control.ts'
 import type { Refill } from '../queue/fetch.ts'
 import type { Held } from '../queue/read.ts'
 import { ALONE, type Turn } from '../types.ts'
-import { createFlights } from './flights.ts'
+import { createFlights, type Interrupted } from './flights.ts'
 
 /** What a lane needs of its surroundings. */
 export interface LaneDeps {
@@ -109,15 +109,29 @@ export function createLane(deps: LaneDeps): Lane {
     move()
   }
 
-  function again(interrupted: readonly Held[]) {
-    if (stopped || !deps.ready()) {
-      returning.unshift(...interrupted)
+  function again(interrupted: readonly Interrupted[]) {
+    if (stopped) {
+      returning.unshift(...interrupted.map(({ held }) => held))
+      return
+    }
+    const jobs = blamed(interrupted)
+    if (!deps.ready()) {
+      returning.unshift(...jobs)
       return
     }
     // The session says that it is ready, and yet they could not run: not at once again, or this would be a hot loop.
-    line.unshift(...interrupted)
+    line.unshift(...jobs)
     rest(pauseMs)
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+  }
+
+  /**
+   * Several may have been under way when the connection ended, of which one may be why. The oldest is blamed, and then
+   * runs alone, so that in the end the right one is.
+   */
+  function blamed(interrupted: readonly Interrupted[]): Held[] {
+    const suspect = interrupted.findIndex(({ asked }) => asked)
+    return interrupted.map(({ held }, i) => (i === suspect ? { ...held, closings: held.closings + 1 } : held))
   }
 
   function settle(settled: Promise<void>) {

@@ -28,6 +28,8 @@ export interface PerformDeps {
 
 /** A job whose owner died this often while it ran is what kills them. */
 export const MOST_CRASHES = 10
+/** A job that is blamed for so many ends of its session's connection is what makes WhatsApp end it. */
+export const MOST_CLOSINGS = 5
 const SETTLE_PAUSE_MS = 500
 
 /** See `LaneDeps.perform`. */
@@ -60,6 +62,10 @@ export function createPerform(deps: PerformDeps): Perform {
     if (held.crashes >= MOST_CRASHES) {
       const message = `the worker died ${held.crashes} times while it ran this job`
       return end({ state: 'failed', code: 'CRASHED_TOO_OFTEN', message })
+    }
+    if (held.closings >= MOST_CLOSINGS) {
+      const message = `WhatsApp closed the connection ${held.closings} times while this job ran`
+      return end({ state: 'failed', code: 'CONNECTION_ENDED_AT_SEND', message })
     }
     const { expiresAt } = held.options
     if (expiresAt !== undefined && clock.now() >= expiresAt) {

@@ -5,6 +5,7 @@ import type { Fence } from '../types.ts'
 import { isControl } from './control.ts'
 import type { Parked } from './fetch.ts'
 import type { Layout } from './layout.ts'
+import { CLOSINGS } from './read.ts'
 
 /** A job to park. */
 export interface Parking {
@@ -12,6 +13,8 @@ export interface Parking {
   name: string
   /** Its owner died while it may have been running. */
   crashed?: boolean
+  /** See `Held.closings`; 0 when absent. */
+  closings?: number
 }
 
 /** Jobs of one session, oldest first, and the end of its lane they go to. */
@@ -33,16 +36,17 @@ while at <= #ARGV do
   local first, last, step, push = 0, count - 1, 1, 'RPUSH'
   if side == 'front' then first, last, step, push = count - 1, 0, -1, 'LPUSH' end
   for i = first, last, step do
-    local id, control, crashed = ARGV[at + 3 + i * 3], ARGV[at + 4 + i * 3], ARGV[at + 5 + i * 3]
+    local id, control, crashed, closings = unpack(ARGV, at + 3 + i * 4, at + 6 + i * 4)
     local job = prefix .. id
     if redis.call('LREM', active, 1, id) == 1 and redis.call('EXISTS', job) == 1 then
       redis.call('HINCRBY', job, crashed == '1' and 'stc' or 'ats', crashed == '1' and 1 or -1)
+      if closings ~= '0' then redis.call('HSET', job, '${CLOSINGS}', closings) end
       redis.call('DEL', job .. ':lock')
       redis.call(push, lanes .. session, id)
       if control == '1' then redis.call(push, laneControls .. session, id) end
     end
   end
-  at = at + 3 + count * 3
+  at = at + 3 + count * 4
   local length = redis.call('LLEN', lanes .. session)
   if length > 0 then redis.call('SADD', parked, session) end
   replies[#replies + 1] = {session, length, redis.call('LLEN', laneControls .. session)}
@@ -60,7 +64,12 @@ export function createPark(redis: Redis, fence: Fence, layout: Layout): Park {
       sessionId,
       side,
       jobs.length,
-      ...jobs.flatMap(({ id, name, crashed }) => [id, isControl(name) ? 1 : 0, crashed ? 1 : 0]),
+      ...jobs.flatMap(({ id, name, crashed, closings }) => [
+        id,
+        isControl(name) ? 1 : 0,
+        crashed ? 1 : 0,
+        closings ?? 0,
+      ]),
     ])
     const scriptKeys = [layout.active, keys.parked(fence.partition)]
     const common = [layout.prefix, keys.lane(''), keys.laneControls('')]

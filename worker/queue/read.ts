@@ -26,6 +26,8 @@ export interface Held extends JobRef {
   bytes: number
   /** How often its owner died while it ran. */
   crashes: number
+  /** How often it is blamed for the end of its session's connection. */
+  closings: number
 }
 
 /** What a raw job turned out to be. */
@@ -39,6 +41,9 @@ export type Reading =
   | { kind: 'misplaced'; id: string; partition: number }
   /** Somebody removed it from Redis while its id stood in a list. */
   | { kind: 'vanished'; id: string }
+
+/** Ours among the fields of a job's hash; BullMQ leaves alone what it does not know. See {@link Held.closings}. */
+export const CLOSINGS = 'kurir:closings'
 
 const MOST_REASONS = 5
 const LONGEST_MESSAGE = 500
@@ -72,7 +77,14 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
   if ('operation' in check) return { kind: 'operation', ref, operation: check.operation }
   const { sessionId } = check.job.data
   const job: Job = { ...check.job, id, queue, createdAt: count(fields.get('timestamp')), attempt: attemptsMade + 1 }
-  const held: Held = { ...ref, sessionId, job, bytes: text?.length ?? 0, crashes: count(fields.get('stc')) }
+  const held: Held = {
+    ...ref,
+    sessionId,
+    job,
+    bytes: text?.length ?? 0,
+    crashes: count(fields.get('stc')),
+    closings: count(fields.get(CLOSINGS)),
+  }
   return { kind: 'job', held }
 }
 

@@ -30,6 +30,8 @@ export async function sendFor(
 ): Promise<JobResult> {
   const { sock, sent, fence, sessionId, acks } = context
   const messageId = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
+  // What takes a while to build is no suspect before it is written.
+  if (outgoing.costly !== true) context.turn.asked()
   try {
     const to = await findRecipient(sock, outgoing.to)
     const earlier = outgoing.costly === true ? await sent.get(sessionId, messageId) : undefined
@@ -37,6 +39,7 @@ export async function sendFor(
     await context.turn.come()
     // From here on bytes go out: a worker that froze past its lease must find out now.
     if (signal.aborted || !fence.valid()) throw socketClosed()
+    context.turn.asked()
     const ack = acks.expect(messageId)
     try {
       await sock.relayMessage(to, message, {
