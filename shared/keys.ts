@@ -12,8 +12,16 @@ export const SESSION_FIELD = 'kurir:session'
 export const keys = {
   /** String: the deployment's number of partitions. A process that disagrees refuses to start. */
   partitions: 'kurir:partitions',
-  /** Sorted set of live workers: member worker id, score the time in ms at which its listing ends. */
+  /**
+   * Sorted set of workers: member worker id, score the time in ms at which its listing ends. Each writes its own alone, and
+   * knows by it whether Redis still has what it had. Those that have ended are kept for an hour.
+   */
   workers: 'kurir:workers',
+  /**
+   * String, ms: when the data of this Redis began, or were last found to have gone back to an older copy. Job ids and
+   * `kurir-seq` repeat none of the same generation. Whoever puts a copy back while no worker runs deletes it.
+   */
+  generation: 'kurir:generation',
   /** String `<workerId>:<epoch>` with a TTL: who owns the partition now. */
   lease: (partition: number) => `kurir:lease:${partition}`,
   /** Counter: the fencing number of the partition's newest lease. */

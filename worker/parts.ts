@@ -8,6 +8,7 @@ import { createGuardedAgent } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
 import { createEndpoint } from './outbox/endpoint.ts'
 import { createGate } from './outbox/gate.ts'
+import { createGeneration } from './ownership/generation.ts'
 import { createConnections } from './redis/connections.ts'
 import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
@@ -30,6 +31,7 @@ export async function createParts(settings: Settings, log: Logger) {
   })
   const gate = createGate({ log })
   const registry = new Registry()
+  const generation = createGeneration(registry)
   const cipher = createCipher(settings.credentialsKeys)
   const outbox = createOutbox(core)
   const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey, waVersion: version } = settings
@@ -47,8 +49,15 @@ export async function createParts(settings: Settings, log: Logger) {
     outbox,
     gate,
     registry,
+    generation,
     metrics: createMetrics({ registry, clock, endpoint: () => gate.state() }),
-    attempt: createEndpoint({ url: settings.webhookUrl, secrets, dispatcher: agent, clock }),
+    attempt: createEndpoint({
+      url: settings.webhookUrl,
+      secrets,
+      dispatcher: agent,
+      clock,
+      generation: () => generation.current(),
+    }),
     handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes }),
     sockets: createSockets(whatsapp, log),
     attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs }),

@@ -40,6 +40,7 @@ async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner:
     workerId,
     partitions: settings.partitions,
     timing: TIMING,
+    generation: parts.generation,
     redis: connections.open('beats', 'fail'),
     subscriber: connections.open('releases', 'wait'),
     start: async fence => openPartition(parts, supervisor, fence),

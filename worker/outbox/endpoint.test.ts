@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(async () => hook.close())
 
 const endpoint = (timeoutMs = 5000, url = hook.url): Attempt =>
-  createEndpoint({ url, secrets, dispatcher: agent, clock, timeoutMs })
+  createEndpoint({ url, secrets, dispatcher: agent, clock, timeoutMs, generation: () => 1700 })
 
 test('posts the stored bytes with the headers of Standard Webhooks and our own', async () => {
   expect(await endpoint()(delivery, never)).toEqual({ kind: 'delivered', status: 204 })

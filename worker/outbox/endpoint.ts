@@ -15,6 +15,8 @@ export interface EndpointDeps {
   /** The guarded agent: where it may connect to is its matter. */
   dispatcher: Dispatcher
   clock: Clock
+  /** Of the data in Redis; goes with each event, since `kurir-seq` counts within one. */
+  generation: () => number
   /** Time for one attempt, from connecting to the end of the response. Default 15,000. */
   timeoutMs?: number
 }
@@ -57,6 +59,7 @@ export function createEndpoint(deps: EndpointDeps): Attempt {
         'content-type': 'application/json',
         'user-agent': 'Kurir (webhooks)',
         'kurir-seq': String(delivery.seq),
+        'kurir-generation': String(deps.generation()),
         'kurir-attempt': String(delivery.attempt),
       },
       body,

@@ -151,3 +151,27 @@ test('a session whose keys are broken does not stop the others', async () => {
   await rig.append('b', '1')
   await eventually(() => expect(rig.hook.posts).toHaveLength(2))
 })
+
+describe('a full Redis', () => {
+  test('is emptied by delivering: events that were refused, put back or wait all leave', async () => {
+    await rig.append('a', ...numbers(20))
+    await rig.append('b', ...numbers(20))
+    await rig.server.redis.config('SET', 'maxmemory', '1')
+    try {
+      let posts = 0
+      rig.hook.react(() => (++posts % 5 === 0 ? 500 : 204))
+      const { deliverer } = rig.start()
+      await rig.settled()
+      expect(await deliverer.replay('a', 15)).toBe(6)
+      await rig.settled()
+      const waits = rig.append('a', 'later')
+      await rig.server.redis.config('SET', 'maxmemory', '0')
+      await waits
+      await rig.settled()
+    } finally {
+      await rig.server.redis.config('SET', 'maxmemory', '0')
+    }
+    expect([...new Set(rig.hook.texts('a'))]).toEqual([...numbers(20), 'later'])
+    expect([...new Set(rig.hook.texts('b'))]).toEqual(numbers(20))
+  })
+})

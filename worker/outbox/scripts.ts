@@ -10,6 +10,9 @@ import { REMEMBERED } from '../types.ts'
  * - sorted set `undelivered` of the partition: sessions with events after the cursor, by next attempt
  * - hash `poison`: given up events by seq
  * - list `received`: names of the messages from WhatsApp that the last events tell of, newest first
+ *
+ * A full Redis refuses a script's first write when that can grow, and what comes after another one never. So all that moves
+ * the cursor begins with an HDEL: an outbox that fills Redis can be delivered. What appends waits.
  */
 
 /** Numbers above 10^14 would otherwise come out in exponents. */
@@ -95,8 +98,8 @@ local lost = 0
 if #entries == 0 then
   lost = tonumber(state[4] or '0') - tonumber(cursor)
   if lost > 0 then
-    redis.call('HSET', KEYS[1], 'cursor', state[4])
     redis.call('HDEL', KEYS[1], 'attempt', 'since')
+    redis.call('HSET', KEYS[1], 'cursor', state[4])
   end
   finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[3])
 end
@@ -112,9 +115,10 @@ return { cursor, state[2] or '0', state[3] or '0', entries, lost }
 export const settleScript = fencedScript(`${INTEGER}${FINISH}
 if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return { 'moved' } end
 local seq, now = tonumber(ARGV[3]), tonumber(ARGV[4])
+local failed = redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0
 redis.call('HSET', KEYS[1], 'cursor', ARGV[3])
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[4], ARGV[3], ARGV[8]) end
-if redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0 then redis.call('ZADD', KEYS[3], 'XX', ARGV[4], ARGV[1]) end
+if failed then redis.call('ZADD', KEYS[3], 'XX', ARGV[4], ARGV[1]) end
 local keepFrom = seq - tonumber(ARGV[6]) + 1
 if keepFrom > 1 then redis.call('XTRIM', KEYS[2], 'MINID', integer(keepFrom) .. '-0') end
 if seq % 8 == 0 then
@@ -135,6 +139,7 @@ return { 'settled', redis.call('XRANGE', KEYS[2], '(' .. ARGV[3] .. '-0', '+', '
 /** KEYS cursor undelivered; ARGV session cursor attempt since nextAt. Answers 1, or 0 if the cursor was moved. */
 export const deferScript = fencedScript(`
 if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], 'attempt', 'since')
 redis.call('HSET', KEYS[1], 'attempt', ARGV[3], 'since', ARGV[4])
 redis.call('ZADD', KEYS[2], 'XX', ARGV[5], ARGV[1])
 return 1
@@ -151,8 +156,8 @@ if not oldest then return 0 end
 local cursor = tonumber(redis.call('HGET', KEYS[1], 'cursor') or '0')
 local from = math.max(tonumber(ARGV[2]), tonumber(string.match(oldest[1], '^%d+')))
 if from > cursor then return 0 end
-redis.call('HSET', KEYS[1], 'cursor', integer(from - 1))
 redis.call('HDEL', KEYS[1], 'attempt', 'since')
+redis.call('HSET', KEYS[1], 'cursor', integer(from - 1))
 redis.call('PERSIST', KEYS[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 return cursor - from + 1

@@ -18,18 +18,45 @@ export interface Beat {
   workers: string[]
   /** One for each partition. */
   leases: LeaseState[]
+  /** To be given to the next beat. */
+  mark: string
+  /** See {@link keys.generation}; 0 when there is none. */
+  generation: number
 }
 
+/** Listings that have ended are kept for so long, ms: one that is gone before tells that the data are not what they were. */
+const LISTING_KEPT_MS = 60 * 60_000
+
+/**
+ * KEYS workers generation lease*; ARGV worker-id ttl listed mark token*. Answers {'back'} and does nothing when the data
+ * are older than the caller's last beat, else {workers, mark, generation, (token remaining)*}.
+ *
+ * The caller's own entry among the workers is its mark: nobody else changes it, so one that is lower than what the caller
+ * wrote, or is gone before its time, tells that Redis was given an older copy.
+ *
+ * A full Redis refuses a script's first command when it is one that can grow, and no other. So leases come first, and a
+ * worker that cannot be listed is not: it keeps what it has.
+ */
 const BEAT = plainScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ttl = tonumber(ARGV[2])
-redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local me, ttl, listed, mark = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local listings = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local workers, mine = {}, nil
+for i = 1, #listings, 2 do
+  local ends = tonumber(listings[i + 1])
+  if listings[i] == me then mine = ends end
+  if ends > now then
+    workers[#workers + 1] = listings[i]
+  elseif ends < now - ${LISTING_KEPT_MS} then
+    redis.call('ZREM', KEYS[1], listings[i])
+  end
+end
+if mark and ((mine and mine < mark) or (not mine and mark > now - ${LISTING_KEPT_MS})) then return {'back'} end
+local values = redis.call('MGET', unpack(KEYS, 2))
 local leases = {}
-for i = 2, #KEYS do
-  local token = redis.call('GET', KEYS[i])
-  local remaining = ttl
+for i = 3, #KEYS do
+  local token, remaining = values[i - 1], ttl
   if token and token == ARGV[i + 2] then
     redis.call('PEXPIRE', KEYS[i], ttl)
   elseif token then
@@ -38,14 +65,19 @@ for i = 2, #KEYS do
   leases[#leases + 1] = token or ''
   leases[#leases + 1] = tostring(remaining)
 end
-local workers = redis.call('ZRANGE', KEYS[1], 0, -1)
+if listed > 0 and pcall(redis.call, 'ZADD', KEYS[1], string.format('%.0f', now + listed), me) then
+  if not mine or mine <= now then workers[#workers + 1] = me end
+  mine = now + listed
+end
 table.sort(workers)
-return {workers, leases}
+return {workers, mine and string.format('%.0f', mine) or '', values[1] or '', leases}
 `)
 
-// INCR and SET stand in one script: a claimant that is frozen between them would install an epoch that is out of date.
+// INCR and SET stand in one script: a claimant that is frozen between them would install an epoch that is out of date. The
+// DEL removes nothing: it lets a full Redis take what follows.
 const CLAIM = plainScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('DEL', KEYS[1])
 local epoch = redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1] .. ':' .. epoch, 'PX', ARGV[2])
 return epoch
@@ -59,21 +91,26 @@ return 1
 `)
 
 /**
- * Lists this worker as live for `listedMs` (0: not at all), renews the leases whose tokens are given (`held[p]`, empty for partitions that
- * are not ours), and tells who holds what. One command, whatever the number of partitions.
+ * Lists this worker as live for `listedMs` (0: not at all), renews the leases whose tokens are given (`held[p]`, empty for
+ * partitions that are not ours), and tells who holds what. One command, whatever the number of partitions. `mark` is that of
+ * the last beat, or empty. Undefined, with nothing done: Redis has older data than at the last beat.
  */
 export async function beat(
   redis: Redis,
   workerId: string,
-  { ttlMs, listedMs }: Pick<Timing, 'ttlMs' | 'listedMs'>,
+  { ttlMs, listedMs, mark }: Pick<Timing, 'ttlMs' | 'listedMs'> & { mark: string },
   held: readonly string[],
-): Promise<Beat> {
+): Promise<Beat | undefined> {
   const leaseKeys = held.map((_, partition) => keys.lease(partition))
-  const reply = await BEAT.run(redis, [keys.workers, ...leaseKeys], [workerId, ttlMs, listedMs, ...held])
-  const [workers, flat] = reply as [string[], string[]]
+  const at = [keys.workers, keys.generation, ...leaseKeys]
+  const reply = (await BEAT.run(redis, at, [workerId, ttlMs, listedMs, mark, ...held])) as BeatReply
+  if (reply[0] === 'back') return undefined
+  const [workers, newMark, generation, flat] = reply
   const leases = held.map((_, i) => ({ token: flat[2 * i] ?? '', remainingMs: Number(flat[2 * i + 1]) }))
-  return { workers, leases }
+  return { workers, leases, mark: newMark, generation: Number(generation) }
 }
+
+type BeatReply = ['back'] | [workers: string[], mark: string, generation: string, leases: string[]]
 
 /** Takes a free partition. Resolves with the new epoch, or undefined when somebody holds it. */
 export async function claim(

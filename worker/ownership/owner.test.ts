@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pino from 'pino'
+import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedisProxy } from '../../dev/redis/proxy.ts'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
@@ -9,6 +10,7 @@ import { keys } from '../../shared/keys.ts'
 import { connectRedis } from '../redis/connection.ts'
 import { FencedError, fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
+import { createGeneration } from './generation.ts'
 import type { Parting } from './holding.ts'
 import { RELEASED } from './leases.ts'
 import { createOwner } from './owner.ts'
@@ -49,6 +51,7 @@ function startWorker(
   const stopping = new AbortController()
   const opened: Fence[] = []
   const closed: { fence: Fence; parting: Parting; at: number }[] = []
+  const generation = createGeneration(new Registry())
   let skew = 0
   const owner = createOwner({
     log,
@@ -58,6 +61,7 @@ function startWorker(
     workerId,
     partitions,
     timing,
+    generation,
     start: async fence => {
       opened.push(fence)
       return {
@@ -73,6 +77,7 @@ function startWorker(
     owner,
     opened,
     closed,
+    generation,
     owned: () =>
       owner
         .owned()
@@ -216,6 +221,23 @@ describe('owner', () => {
     await until('b owns it', async () => b.owned().length === 1)
   })
 
+  it('keeps its leases in a full Redis, and takes free ones', async () => {
+    const a = startWorker('a', 2)
+    await until('a owns all', async () => a.owned().length === 2)
+    await redis.config('SET', 'maxmemory', '1')
+    try {
+      await sleep(TIMING.ttlMs + TIMING.beatMs)
+      expect(a.closed).toEqual([])
+      expect(a.owner.connected()).toBe(true)
+      const b = startWorker('b', 2)
+      await until('a beat of b', () => b.owner.connected())
+      await a.stop()
+      await until('b owns all', () => b.owned().length === 2)
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+    }
+  })
+
   it('asks Redis once a beat, whatever it owns', async () => {
     // Once for each would be twenty.
     const a = startWorker('a', 4)
@@ -224,6 +246,60 @@ describe('owner', () => {
     await new Promise(resolve => setTimeout(resolve, 1000))
     const stats = await redis.info('commandstats')
     expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(20)
+  })
+})
+
+describe('a Redis that was given an older copy', () => {
+  const COUNTERS = ['bull:whatsapp-jobs:id', 'bull:whatsapp-jobs-1:id']
+  /** What the copy does to what a worker has written since it was made. */
+  const copies: [string, () => Promise<unknown>][] = [
+    ['has an earlier beat', async () => redis.zadd(keys.workers, Date.now(), 'a')],
+    ['was made before the worker came', async () => redis.zrem(keys.workers, 'a')],
+    ['is of an earlier generation', async () => redis.set(keys.generation, '5')],
+    ['is empty', async () => redis.flushall()],
+  ]
+
+  it.each(copies)('that %s: everything starts anew under a new generation', async (_what, putBack) => {
+    const a = startWorker('a', 2, undefined, SLOW)
+    await until('a owns all', async () => a.owned().length === 2)
+    const before = Number(await redis.get(keys.generation))
+    await redis.set(COUNTERS[0] as string, '60')
+    await redis.publish(RELEASED, '')
+    await putBack()
+    await redis.publish(RELEASED, '')
+    await until('a owns all again', async () => a.opened.length === 4 && a.owned().length === 2)
+    expect(a.closed.map(end => end.parting)).toEqual(['lost', 'lost'])
+    const after = Number(await redis.get(keys.generation))
+    expect(after).toBeGreaterThan(before)
+    expect(a.generation.current()).toBe(after)
+    for (const counter of COUNTERS) expect(Number(await redis.get(counter))).toBeGreaterThanOrEqual(before)
+  })
+
+  it('has one new generation, however many workers notice', async () => {
+    const [a, b] = [startWorker('a', 2), startWorker('b', 2)]
+    await until('both own one', async () => a.owned().length === 1 && b.owned().length === 1)
+    const before = a.generation.current()
+    expect(b.generation.current()).toBe(before)
+    await redis.zrem(keys.workers, 'a', 'b')
+    await until('both have noticed', async () => a.generation.current() > before && b.generation.current() > before)
+    expect(a.generation.current()).toBe(b.generation.current())
+    await until('both own one', async () => a.owned().length === 1 && b.owned().length === 1)
+  })
+
+  it('is not suspected when a worker comes, goes, or misses beats', async () => {
+    const a = startWorker('a', 2)
+    await until('a owns all', async () => a.owned().length === 2)
+    const before = a.generation.current()
+    await redis.set(COUNTERS[0] as string, '60')
+    const b = startWorker('b', 2)
+    await until('b owns one', async () => b.owned().length === 1)
+    await b.stop()
+    server.child?.signal('SIGSTOP')
+    await sleep(TIMING.ttlMs)
+    server.child?.signal('SIGCONT')
+    await until('a owns all again', async () => a.owned().length === 2 && a.owner.connected())
+    expect(a.generation.current()).toBe(before)
+    expect(await redis.get(COUNTERS[0] as string)).toBe('60')
   })
 })
 

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { giveUp } from '../redis/connection.ts'
+import { tellOutage } from '../redis/outage.ts'
 import type { Core, Fence } from '../types.ts'
+import { beginGeneration, type Generation } from './generation.ts'
 import { hold, type Holding, type OwnedPartition } from './holding.ts'
 import { beat, claim, release, RELEASED, unlist, type Beat } from './leases.ts'
 import { plan } from './shares.ts'
@@ -15,6 +17,7 @@ export interface OwnerDeps extends Pick<Core, 'log' | 'clock'> {
   subscriber: Redis
   workerId: string
   partitions: number
+  generation: Generation
   timing: Timing
   /** Starts what runs while a partition is owned. Rejects when it cannot; the partition is then given up. */
   start(fence: Fence): Promise<OwnedPartition>
@@ -40,11 +43,12 @@ const HEARING_MS = 30_000
 
 /** See {@link Owner}. */
 export function createOwner(deps: OwnerDeps): Owner {
-  const { redis, subscriber, workerId, partitions, timing, clock } = deps
+  const { redis, subscriber, workerId, partitions, timing, clock, generation } = deps
   const log = deps.log.child({ loop: 'ownership' })
   const holdings = new Map<number, Holding>()
   const coolUntil = new Map<number, number>()
   let connected = false
+  let mark = ''
   let wake = new AbortController()
   // A beat that is not answered leaves time for another one on a new connection before the sockets have to close.
   const answerMs = Math.min(timing.beatMs, (timing.ttlMs - timing.marginMs - timing.beatMs) / 2)
@@ -55,9 +59,13 @@ export function createOwner(deps: OwnerDeps): Owner {
     // Who stops renews what is still closing, but is counted no more: the others take what is closed already.
     const listedMs = signal.aborted ? 0 : timing.listedMs
     const sent = Array.from({ length: partitions }, (_, p) => tokenOf(p))
-    const found = await answered(beat(redis, workerId, { ...timing, listedMs }, sent))
+    const found = await answered(beat(redis, workerId, { ...timing, listedMs, mark: listedMs > 0 ? mark : '' }, sent))
+    if (found === undefined || found.generation < generation.current()) return startOver()
     settle(found, sent, sentAt)
     if (signal.aborted) return 0
+    mark = found.mark
+    if (found.generation === 0) return begin(false)
+    generation.adopt(found.generation)
     const { share, claim: free, release: surplus } = plan(workerId, found)
     for (const partition of surplus) part(partition, 'another worker has a claim to it')
     await take(share, free)
@@ -65,6 +73,26 @@ export function createOwner(deps: OwnerDeps): Owner {
       ({ token, remainingMs }, p) => token !== '' && remainingMs >= 0 && !holdings.has(p),
     )
     return Math.min(timing.beatMs, ...foreign.map(lease => lease.remainingMs + AFTER_EXPIRY_MS))
+  }
+
+  /** Redis has older data than it had: all that is in memory here, and in no one's hands any more, is thrown away. */
+  async function startOver(): Promise<number> {
+    for (const holding of holdings.values()) holding.lose()
+    await begin(true)
+    generation.wentBack()
+    log.error(
+      { generation: generation.current() },
+      'redis was given an older copy of its data: what came in between is lost, all sessions start anew from the copy',
+    )
+    return 0
+  }
+
+  async function begin(back: boolean): Promise<number> {
+    const known = generation.current()
+    generation.adopt(await answered(beginGeneration(redis, { workerId, known, partitions, back })))
+    // It has taken our mark away.
+    mark = ''
+    return 0
   }
 
   /** What Redis answers in time. A connection that is late is taken for silent: the next beat gets another one. */
@@ -168,7 +196,7 @@ export function createOwner(deps: OwnerDeps): Owner {
         } catch (error) {
           // Neither renewed nor lost: nobody knows. The deadlines go on and decide.
           connected = false
-          log.warn({ error: messageOf(error) }, 'redis did not answer a beat')
+          tellOutage(log, error, 'redis did not answer a beat')
         }
         await rest(pause, signal)
       }

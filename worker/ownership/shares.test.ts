@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Beat } from './leases.ts'
 import { plan } from './shares.ts'
 
-function state(workers: string[], holders: readonly (string | undefined)[]): Beat {
+function state(workers: string[], holders: readonly (string | undefined)[]): Pick<Beat, 'workers' | 'leases'> {
   return { workers, leases: holders.map(holder => ({ token: holder ? `${holder}:1` : '', remainingMs: 1 })) }
 }
 

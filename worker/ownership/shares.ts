@@ -12,7 +12,7 @@ export interface Plan {
  * to the same result. `claim` lists every free partition that may be tried, the surplus included: it is tried until the
  * share is full.
  */
-export function plan(me: string, { workers, leases }: Beat): Plan & { share: number } {
+export function plan(me: string, { workers, leases }: Pick<Beat, 'workers' | 'leases'>): Plan & { share: number } {
   const live = workers.includes(me) ? workers : [...workers, me].sort()
   const held = new Map(live.map(worker => [worker, [] as number[]]))
   const free: number[] = []

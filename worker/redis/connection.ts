@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { tellOutage } from './outage.ts'
 
 /**
  * What happens to a command whose connection breaks. `wait`: it is sent again when Redis is back, so it may run twice;
@@ -35,7 +36,8 @@ export function connectRedis(url: string, patience: Patience, log: Logger, name?
     ...(name !== undefined && { connectionName: name }),
   })
   // Without a listener ioredis prints each error; the message may hold the URL's host but never its password.
-  redis.on('error', (error: Error) => log.warn({ error: error.message, connection: name }, 'redis connection error'))
+  const own = log.child({ connection: name })
+  redis.on('error', (error: Error) => tellOutage(own, error, 'redis connection error'))
   return redis
 }
 

@@ -1,0 +1,63 @@
+import type { Logger } from 'pino'
+import { FencedError } from './fenced.ts'
+
+/** An answer that passes, by how it begins: the rest may hold what the caller sent. `advice`: what a person can do. */
+interface Passing {
+  begins: RegExp
+  advice?: string
+}
+
+/** What Redis answers while it restarts, is full, busy, or was made a replica, and what providers answer at a limit. */
+const PASSING: readonly Passing[] = [
+  { begins: /^(LOADING|READONLY|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|UNBLOCKED)\b/ },
+  { begins: /^MISCONF\b/, advice: 'redis cannot write to its disk: look at its log' },
+  { begins: /^OOM\b/, advice: 'redis is full: give it more memory, or have the waiting events delivered' },
+  { begins: /^ERR DB capacity quota exceeded/, advice: 'the database is full: take a larger plan at its provider' },
+  {
+    begins: /^ERR max (daily )?requests? limit exceeded/,
+    advice: 'the commands of the database’s plan are used up: take a larger one at its provider',
+  },
+  {
+    begins: /^ERR max (concurrent connections exceeded|number of clients reached)/,
+    advice: 'redis takes no more connections: raise its limit, or run fewer workers or partitions',
+  },
+]
+
+/** Redis 6 puts where a script failed before the answer that it got. */
+const BEFORE = /^(?:ERR Error running script \(call to \w+\): )?(?:@user_script: ?\d+: )*-?/
+
+/** How often one and the same trouble is told, ms: an outage can fail hundreds of commands a second. */
+const TELL_EVERY_MS = 60_000
+
+function passing(error: Error): Passing | undefined {
+  const answer = error.message.replace(BEFORE, '')
+  return PASSING.find(({ begins }) => begins.test(answer))
+}
+
+/** Whether an error says no more than that Redis cannot be had now: the same command may be answered later. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof FencedError) return false
+  // ioredis gives the server's answers this name; everything else is the connection's.
+  return error.name !== 'ReplyError' || passing(error) !== undefined
+}
+
+const told = new WeakMap<Logger, Map<string, { at: number; more: number }>>()
+
+/**
+ * Logs trouble with Redis, each kind at most once a minute, with what to do about it where somebody can. `more` counts the
+ * lines that were left out since.
+ */
+export function tellOutage(log: Logger, error: unknown, what: string): void {
+  const message = error instanceof Error ? error.message : String(error)
+  const advice = error instanceof Error ? passing(error)?.advice : undefined
+  const kinds = told.get(log) ?? new Map<string, { at: number; more: number }>()
+  told.set(log, kinds)
+  const kind = `${what} ${advice ?? ''}`
+  const last = kinds.get(kind)
+  const now = performance.now()
+  if (last !== undefined && now - last.at < TELL_EVERY_MS) return void (last.more += 1)
+  kinds.set(kind, { at: now, more: 0 })
+  const fields = { error: message.slice(0, 200), ...(last?.more && { more: last.more }) }
+  if (advice === undefined) log.warn(fields, what)
+  else log.error({ ...fields, advice }, what)
+}
