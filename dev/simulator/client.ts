@@ -108,6 +108,8 @@ export function createSimulatorClient(controlUrl: string) {
         ...file,
         data: Buffer.from(file.data).toString('base64'),
       }),
+    /** Has `from` ask a linked number for messages again, whoever they were for. */
+    ask: (question: ControlAsk) => call('POST', '/ask', question),
     createGroup: (creator: string, subject: string, members: string[]) =>
       call<GroupView>('POST', '/groups', { creator, subject, members }),
     groups: () => call<{ groups: GroupView[] }>('GET', '/groups'),
@@ -121,6 +123,16 @@ export function createSimulatorClient(controlUrl: string) {
     settings: (changed: Partial<Settings>) => call<Settings>('POST', '/settings', changed),
     reset: (options: { all?: boolean } = {}) => call('POST', '/reset', options),
   }
+}
+
+/** What a contact asks for again. */
+export type ControlAsk = {
+  readonly from: string
+  readonly to: string
+  readonly ids: readonly string[]
+  readonly group?: string
+  readonly device?: number
+  readonly addressing?: 'lid' | 'pn'
 }
 
 /** A number with linked clients. */

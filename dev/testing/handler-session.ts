@@ -17,9 +17,11 @@ import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
 import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
+import { createSocketCaches } from '../../worker/whatsapp/expiring-cache.ts'
 import { gateFrames, type GatedSocket } from '../../worker/whatsapp/frame-gate.ts'
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
+import { createAnswerRetries, forgetSent } from '../../worker/whatsapp/retries.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
@@ -30,6 +32,8 @@ export interface TestSession extends AsyncDisposable {
   client: TestClient
   phone: string
   events: WebhookEvent[]
+  /** When all of its jobs were added, in ms. */
+  createdAt: number
   /** Set it to hold the outbox's appends back. */
   gate: { append: Promise<void> | undefined }
   /** Checks the data against the contract and runs the job; jobs with the same id are runs of one job. */
@@ -91,12 +95,20 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const control = createSimulatorClient(simulator.controlUrl)
   const client = createTestClient(simulator.waUrl, {
     fetchAgent: new HttpsAgent({ ca: simulator.caPem }),
-    getMessage: async ({ id }) => sent.get(sessionId, id ?? ''),
+    getMessage: createAnswerRetries({
+      sessionId,
+      sent,
+      sock: () => client.socket,
+      groups: async jid => knownGroups(jid),
+      answers: createSocketCaches(Date.now).answers,
+    }),
     cachedGroupMetadata: async jid => groups?.(jid),
   })
   let groups: ReturnType<typeof cacheGroups> | undefined
+  const knownGroups = async (jid: string) => groups?.(jid) ?? client.socket.groupMetadata(jid)
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
+  forgetSent(client.socket)
   let attach = createAttach({ outbox, ackTimeoutMs })
   let socket = gated(client.socket)
   const context = { sessionId, fence, core }
@@ -109,7 +121,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const check = checkJob(name, { sessionId, ...data })
     if (!check.ok) throw new Error(JSON.stringify(check.errors))
     const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-    const sending = { ...context, ...socket, acks: attached.acks, sent, turn: ALONE }
+    const sending = { ...context, ...socket, acks: attached.acks, sent, groups: knownGroups, turn: ALONE }
     const socketGone = new AbortController()
     client.socket.ws.on('close', () => socketGone.abort())
     const handler = handlers[name] as (c: typeof sending, j: Job, s: AbortSignal) => Promise<JobResult>
@@ -120,6 +132,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const follow = await attach(context)
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
+    forgetSent(sock)
     socket = gated(sock)
     attached = follow(socket)
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
@@ -130,6 +143,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     client,
     phone,
     events,
+    createdAt: CREATED_AT,
     gate,
     run,
     async arrives(name, data, id) {

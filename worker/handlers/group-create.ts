@@ -18,7 +18,7 @@ export const groupCreate: Handler<'GROUP_CREATE'> = async (context, job, signal)
   const { sock, sent, fence, sessionId } = context
   const { subject, participants } = job.data
   context.turn.asked()
-  const intent = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
+  const intent = messageIdOf(sock.authState.creds, { sessionId, id: job.id, createdAt: job.createdAt })
   try {
     if ((await sent.get(sessionId, intent)) !== undefined) {
       const first = await findCreated(sock, subject, job.createdAt)

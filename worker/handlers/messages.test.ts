@@ -104,7 +104,7 @@ describe('replies and reactions', () => {
   test.each([
     ['no object where one belongs', { imageMessage: 5 }],
     ['bytes that say how long they are', { imageMessage: { mediaKey: { length: 1e9 } } }],
-    ['nesting without an end', nested(2000)],
+    ['nesting of too many levels', nested(13)],
     ['much text', { conversation: 'x'.repeat(70_000) }],
   ])('refuse a quoted message with %s', async (_what, message) => {
     const sending = session.run('SEND_REPLY', { to: jid(BUDI), text: 'yes', quoted: { key, message } })

@@ -1,4 +1,5 @@
 import { cacheGroups } from '../whatsapp/group-cache.ts'
+import { createAnswerRetries } from '../whatsapp/retries.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
 import type { Acks, Attach, Follow, SentStore, SessionContext } from './context.ts'
 
@@ -12,6 +13,7 @@ export interface ConnectionDeps {
 /** One socket of a session from its opening to its end, with those who follow it. */
 export interface Connection extends LiveSocket {
   acks: Acks
+  groups: ReturnType<typeof cacheGroups>
   /** Aborted as soon as the socket is of no more use. */
   closed: AbortSignal
 }
@@ -32,7 +34,13 @@ export function openConnection(
   const live = sockets.open({
     ...state,
     fence,
-    getMessage: async ({ id }) => (id ? sent.get(sessionId, id) : undefined),
+    getMessage: createAnswerRetries({
+      sessionId,
+      sent,
+      sock: () => live.sock,
+      groups: async jid => groups(jid),
+      answers: state.caches.answers,
+    }),
     groupMetadata: async jid => groups(jid),
     listener: {
       qr: text => listener.qr(text),
@@ -58,6 +66,7 @@ export function openConnection(
   return {
     ...live,
     acks: attachment.acks,
+    groups,
     closed: gone.signal,
     async end() {
       release()

@@ -1,7 +1,8 @@
-import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
+import type { GroupMetadata, WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
 import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { Core, Fence, Job, Turn } from '../types.ts'
+import type { Audience, Kept } from '../whatsapp/audience.ts'
 import type { FrameGate, GatedSocket } from '../whatsapp/frame-gate.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
@@ -25,10 +26,17 @@ export interface PendingAck {
 export interface SentStore {
   /**
    * Keeps the message under its id unless one is there, and resolves with the one that is kept: a job that runs again
-   * sends what it sent before, with the same media keys and poll secret. Throws `FencedError`.
+   * sends what it sent before, with the same media keys and poll secret. Without an audience nobody is ever sent it.
+   * Throws `FencedError`.
    */
-  keep(fence: Fence, sessionId: string, messageId: string, message: proto.IMessage): Promise<proto.IMessage>
-  get(sessionId: string, messageId: string): Promise<proto.IMessage | undefined>
+  keep(
+    fence: Fence,
+    sessionId: string,
+    messageId: string,
+    message: proto.IMessage,
+    audience?: Audience,
+  ): Promise<proto.IMessage>
+  get(sessionId: string, messageId: string): Promise<Kept | undefined>
 }
 
 /** One session as its socket's followers see it. `fence` guards every write they make for it. */
@@ -44,6 +52,8 @@ export interface SendContext extends SessionContext {
   gate: Pick<FrameGate, 'passed'>
   acks: Acks
   sent: SentStore
+  /** Knows a group of the session; rejects when it is not in it. */
+  groups: (jid: string) => Promise<GroupMetadata>
   /** When the job may write. A handler that writes without asking runs alone. */
   turn: Turn
 }

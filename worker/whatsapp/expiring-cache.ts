@@ -11,6 +11,8 @@ export interface CacheLimits {
 export interface SocketCaches {
   /** How often a message was asked for again: a limit that a reconnect must not reset. */
   retries: PossiblyExtendedCacheStore
+  /** How often a message was sent again to one that asked for it. */
+  answers: PossiblyExtendedCacheStore
   /** Which devices a user has; without it every send asks the server. */
   userDevices: PossiblyExtendedCacheStore
   placeholders: PossiblyExtendedCacheStore
@@ -25,6 +27,7 @@ export function createSocketCaches(now: () => number): SocketCaches {
     createExpiringCache({ ttlMs: minutes * MINUTE_MS, maxEntries }, now)
   return {
     retries: cache(60, 1000),
+    answers: cache(60, 1000),
     userDevices: cache(5, 2000),
     placeholders: cache(60, 1000),
     calls: cache(5, 100),

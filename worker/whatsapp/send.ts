@@ -2,6 +2,7 @@ import { isJidGroup, isJidStatusBroadcast, type BinaryNode, type proto } from '@
 import type { JobResult } from '../../shared/receipt.ts'
 import type { SendContext } from '../sessions/context.ts'
 import { JobFailure, type Job } from '../types.ts'
+import type { Audience } from './audience.ts'
 import { serverCodeOf, socketClosed, toFailure } from './failures.ts'
 import { messageIdOf } from './message-id.ts'
 import { findRecipient } from './recipient.ts'
@@ -29,13 +30,15 @@ export async function sendFor(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const { sock, sent, fence, sessionId, acks } = context
-  const messageId = messageIdOf({ sessionId, id: job.id, createdAt: job.createdAt })
+  const messageId = messageIdOf(sock.authState.creds, { sessionId, id: job.id, createdAt: job.createdAt })
   // What takes a while to build is no suspect before it is written.
   if (outgoing.costly !== true) context.turn.asked()
   try {
     const to = await findRecipient(sock, outgoing.to)
     const earlier = outgoing.costly === true ? await sent.get(sessionId, messageId) : undefined
-    const message = earlier ?? (await sent.keep(fence, sessionId, messageId, await outgoing.build()))
+    const message =
+      earlier?.message ??
+      (await sent.keep(fence, sessionId, messageId, await outgoing.build(), await audienceOf(context, to)))
     await context.turn.come()
     // From here on bytes go out: a worker that froze past its lease must find out now.
     if (signal.aborted || !fence.valid()) throw socketClosed()
@@ -57,6 +60,12 @@ export async function sendFor(
   } catch (error) {
     throw explain(error, outgoing.to, signal)
   }
+}
+
+async function audienceOf({ groups }: SendContext, chat: string): Promise<Audience> {
+  if (!isJidGroup(chat)) return { chat }
+  const { participants } = await groups(chat)
+  return { chat, members: participants.map(({ id }) => id) }
 }
 
 /** A status goes to the devices that are named; no list of contacts is kept, so it is our own that show it. */

@@ -47,7 +47,7 @@ test('a new instance finds a poll with its secret again', async () => {
     pollCreationMessage: { name: 'When?', options: [{ optionName: 'now' }], selectableOptionsCount: 0 },
   }
   await open().keep(fence, sessionId, 'A', poll)
-  const found = await open().get(sessionId, 'A')
+  const found = (await open().get(sessionId, 'A'))?.message
   expect(Buffer.from(found?.messageContextInfo?.messageSecret ?? [])).toEqual(messageSecret)
   expect(found?.pollCreationMessage?.options?.[0]?.optionName).toBe('now')
   expect(await open().get(sessionId, 'B')).toBeUndefined()
@@ -57,7 +57,7 @@ test('a repeat gets what was kept first', async () => {
   const store = open()
   expect(await store.keep(fence, sessionId, 'A', text('first'))).toMatchObject(text('first'))
   expect(await store.keep(fence, sessionId, 'A', text('second'))).toMatchObject(text('first'))
-  expect(await store.get(sessionId, 'A')).toMatchObject(text('first'))
+  expect(await store.get(sessionId, 'A')).toMatchObject({ message: text('first') })
 })
 
 test('is encrypted, and bound to its session and id', async () => {

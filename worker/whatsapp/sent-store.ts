@@ -1,10 +1,10 @@
-import { proto } from '@whiskeysockets/baileys'
 import { keys } from '../../shared/keys.ts'
 import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import type { SentStore } from '../sessions/context.ts'
 import type { Core } from '../types.ts'
+import { packKept, unpackKept } from './audience.ts'
 
 /** How much of what was sent is kept. */
 export interface SentLimits {
@@ -49,7 +49,7 @@ export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits =
     const envelope = await redis.hgetBuffer(keys.sent(sessionId), messageId)
     if (envelope === null) return undefined
     try {
-      return proto.Message.decode(cipher.decrypt(envelope, place(sessionId, messageId)))
+      return unpackKept(cipher.decrypt(envelope, place(sessionId, messageId)))
     } catch (error) {
       // Kept under a key that is gone: the recipient that asks for it gets nothing, the session goes on.
       if (!(error instanceof UnreadableError)) throw error
@@ -60,18 +60,18 @@ export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits =
 
   return {
     get,
-    async keep(fence, sessionId, messageId, message) {
-      const value = cipher.encrypt(proto.Message.encode(message).finish(), place(sessionId, messageId))
+    async keep(fence, sessionId, messageId, message, audience) {
+      const value = cipher.encrypt(packKept(message, audience), place(sessionId, messageId))
       const at = [keys.sent(sessionId), keys.sentTimes(sessionId)]
       const args = [messageId, value, clock.now(), limits.ageMs, limits.count, TRIM]
       // An outage of Redis is no failure of the job, which would lose its place by it.
       const kept = await persist(async () => KEEP.run(redis, fence, at, args), fence, log)
       if (kept === 1) return message
-      return (await get(sessionId, messageId)) ?? message
+      return (await get(sessionId, messageId))?.message ?? message
     },
   }
 }
 
 function place(sessionId: string, messageId: string) {
-  return { sessionId, type: 'sent', id: messageId }
+  return { sessionId, type: 'sent-to', id: messageId }
 }

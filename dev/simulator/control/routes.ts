@@ -1,5 +1,6 @@
 import type { ControlRoute } from './route.ts'
 import { accountRoutes } from './accounts.ts'
+import { askRoutes } from './asks.ts'
 import { faultRoutes } from './faults.ts'
 import { groupRoutes } from './groups.ts'
 import { messageRoutes } from './messages.ts'
@@ -9,6 +10,7 @@ import { recordRoutes } from './records.ts'
 export const controlRoutes: readonly ControlRoute[] = [
   ...accountRoutes,
   ...messageRoutes,
+  ...askRoutes,
   ...groupRoutes,
   ...faultRoutes,
   ...recordRoutes,
