@@ -58,6 +58,7 @@ export type HttpCode = keyof typeof HTTP_STATUS
 /** Why a job failed. Stands at the start of BullMQ's `failedReason` and in the job's status. */
 export const JOB_CODES = [
   'INVALID_JOB',
+  'JOB_TOO_LARGE',
   'SESSION_NOT_FOUND',
   'SESSION_STOPPED',
   'SESSION_LOGGED_OUT',

@@ -30,6 +30,12 @@ export const keys = {
   started: (partition: number) => `kurir:started:${partition}`,
   /** Set of session ids that have jobs parked in their lane. */
   parked: (partition: number) => `kurir:parked:${partition}`,
+  /** List of `<ms> <reason> <id>`, newest first, with a TTL: what stood in the queue and could not be read or ended. */
+  aside: (partition: number) => `kurir:aside:${partition}`,
+  /** What stood under one of the queue's keys and was of a type that the key cannot have, with a TTL. */
+  asideKey: (partition: number, name: string) => `kurir:aside:${partition}:${name}`,
+  /** Sorted set that is empty but while a script runs: prioritized jobs that have just become due. */
+  due: (partition: number) => `kurir:due:${partition}`,
   /** Sorted set: member session id, score the time in ms of the next delivery attempt of its oldest undelivered event. */
   undelivered: (partition: number) => `kurir:undelivered:${partition}`,
   /** Hash: {@link SessionView} in strings, read by the edge. */

@@ -53,6 +53,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     pause: createPacing(settings.pace, core.clock),
     operate: createOperate(deliverer),
     outcomes,
+    onAside: reason => metrics.jobSetAside(reason),
     watch: {
       ended: ({ job }, ending, seconds) =>
         metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),

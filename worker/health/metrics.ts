@@ -35,6 +35,8 @@ export interface Metrics {
   attemptEnded(outcome: { kind: DeliveryOutcome }, seconds: number): void
   /** An event was given up; alert on it. Fits `onParked` of the deliverer. */
   eventParked(): void
+  /** What could not be read or ended was set aside; alert on it. */
+  jobSetAside(reason: string): void
   /** A session's connection closed with this code of WhatsApp's or Baileys', and it will reconnect. */
   reconnecting(code: number): void
 }
@@ -100,6 +102,13 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     help: 'Events that were given up after days of attempts and wait for a person',
     registers,
   })
+  const aside = new Counter({
+    name: 'kurir_jobs_aside_total',
+    help: 'Jobs and keys of the queue that could not be read or ended and were set aside, by reason',
+    labelNames: ['reason'],
+    registers,
+  })
+  aside.inc({ reason: 'NO_JOB' }, 0)
   const deliverySeconds = new Histogram({
     name: 'kurir_delivery_seconds',
     help: 'Time of an attempt to deliver an event',
@@ -167,6 +176,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
       deliverySeconds.observe(seconds)
     },
     eventParked: () => parked.inc(),
+    jobSetAside: reason => aside.inc({ reason }),
     reconnecting: code => reconnects.inc({ code }),
   }
 }

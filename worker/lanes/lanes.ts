@@ -29,8 +29,8 @@ export interface Lanes {
   /** Redis told what it holds of all lanes. */
   parkedAre(all: readonly Parked[]): void
   refilled(sessionId: string, from: Refill['from'], jobs: readonly Held[]): void
-  /** The parked jobs that lanes want now. */
-  wanted(): Refill[]
+  /** The parked jobs that lanes want now; START, STOP and DELETE alone when memory is `full`. */
+  wanted(full: boolean): Refill[]
   /** The jobs that must be parked in front of their lanes now. */
   leaving(): ParkGroup[]
   /** Calls back when `wanted` or `leaving` may have something, or room was made. */
@@ -123,9 +123,9 @@ export function createLanes({ sessions, perform, pause = () => 0 }: LanesDeps): 
       jobs.forEach(keep)
       laneOf(sessionId).refilled(from, jobs)
     },
-    wanted() {
+    wanted(full) {
       const wishes: Refill[] = []
-      let room = MOST_REFILLED - held.size
+      let room = full ? 0 : MOST_REFILLED - held.size
       for (const sessionId of dirty) {
         const lane = lanes.get(sessionId)
         const wish = lane?.wanted()

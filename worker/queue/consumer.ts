@@ -2,18 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Lanes } from '../lanes/lanes.ts'
 import { MOST_HELD } from '../lanes/lanes.ts'
+import { isOperationName } from '../../shared/operations.ts'
+import { partitionOf } from '../../shared/partition.ts'
 import { FencedError } from '../redis/fenced.ts'
+import { isOutage } from '../redis/outage.ts'
 import type { Core, Fence } from '../types.ts'
-import type { Doorbell } from './doorbell.ts'
+import type { Aside } from './aside.ts'
+import { LONGEST_READ_MS, type Doorbell } from './doorbell.ts'
 import type { Fetched, Refill, Source } from './fetch.ts'
 import type { Finisher } from './finish.ts'
 import type { Forward, Misplaced } from './forward.ts'
 import type { Layout } from './layout.ts'
 import type { RunOperation } from './operate.ts'
-import { findOrphans } from './orphans.ts'
-import type { Park, ParkGroup } from './park.ts'
+import type { Label } from './label.ts'
+import type { Orphan, Orphans } from './orphans.ts'
+import type { Park, ParkGroup, Parking } from './park.ts'
 import type { ScheduleNext } from './schedule.ts'
-import { readJob, type Held, type JobRef, type RawJob } from './read.ts'
+import { readJob, type Held, type RawJob, type Reading } from './read.ts'
 import { dropVanished } from './vanished.ts'
 
 /** What a consumer needs. */
@@ -21,6 +26,9 @@ export interface ConsumerDeps extends Pick<Core, 'log' | 'clock'> {
   /** The connection of `source`; see there. */
   redis: Redis
   fence: Fence
+  aside: Aside
+  orphans: Orphans
+  label: Label
   layout: Layout
   partitions: number
   source: Source
@@ -49,9 +57,18 @@ const REFUSED_MS = 2000
 const ERROR_PAUSE_MS = 250
 /** Jobs in one fetch: enough to make the round trip cheap, few enough not to stall the event loop. */
 const MOST_FETCHED = 64
-/** Data in one fetch, and in all held jobs: media may come in the job itself. */
-const FETCH_BYTES = 8 * 1024 * 1024
-const HELD_BYTES = 64 * 1024 * 1024
+/** Data in one fetch: media may come in the job itself, and providers of Redis refuse replies above 10 MiB. */
+const FETCH_BYTES = 4 * 1024 * 1024
+/** Data of all held jobs. Each is in memory twice more while it is sent. */
+const HELD_BYTES = 32 * 1024 * 1024
+/** Jobs that one command parks; keeps it short for everyone else on Redis. */
+const MOST_PARKED = 250
+/**
+ * So often it looks while somebody else may still wait at the doorbell in its place and take a ring: a frozen owner, or a
+ * connection of ours that Redis has not given up. Each takes one at most, within the time that a blocked read lasts.
+ */
+const WARY_MS = 1000
+const WARY_FOR_MS = LONGEST_READ_MS + 2000
 
 /**
  * See {@link Consumer}. Everything that takes or returns jobs runs in this one loop, one command after the other, so
@@ -64,6 +81,9 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   /** Nothing was to be had at the last fetch, and nothing has rung since. */
   let dry = false
   let woken = false
+  /** The queue's own keys hold what they should, as far as is known. */
+  let mended = false
+  let waryUntil = fence.epoch > 1 ? clock.monotonic() + WARY_FOR_MS : 0
   let wakeUp = () => {}
 
   function wake() {
@@ -85,24 +105,28 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     woken = false
   }
 
-  /** Puts jobs that nobody holds in front of their lanes. */
+  /** Puts jobs that nobody holds in front of their lanes, without their data: it may be what killed their owner. */
   async function recover(takeover: boolean) {
-    const orphans = await findOrphans(deps.redis, layout, lanes.held)
-    const bySession = new Map<string, Held[]>()
-    const others: RawJob[] = []
-    for (const raw of orphans) {
-      const reading = read(raw)
-      if (reading.kind !== 'job') others.push(raw)
-      else bySession.set(reading.held.sessionId, [...(bySession.get(reading.held.sessionId) ?? []), reading.held])
-    }
-    await dispatch(others)
+    const { orphans, aside } = await deps.orphans.find(lanes.held)
+    deps.aside.tell(aside)
+    const ours = ({ name, sessionId }: Orphan) =>
+      sessionId !== '' && !isOperationName(name) && partitionOf(sessionId, deps.partitions) === fence.partition
     // Several of a session may have run, of which one may have killed its owner: the oldest is blamed, and then runs
     // alone, so that in the end the right one is.
-    const groups = [...bySession].map(([sessionId, jobs]): ParkGroup => {
-      const parkings = jobs.map(({ id, name }, i) => ({ id, name, crashed: takeover && i === 0 }))
-      return { sessionId, side: 'front', jobs: parkings }
+    const seen = new Set<string>()
+    const parkings = orphans.filter(ours).map(({ id, name, sessionId }) => {
+      const crashed = takeover && !seen.has(sessionId)
+      seen.add(sessionId)
+      return { id, name, sessionId, crashed }
     })
-    if (groups.length > 0) await park(groups)
+    for (let end = parkings.length; end > 0; end -= MOST_PARKED) {
+      await parkAll(groupsOf(parkings.slice(Math.max(0, end - MOST_PARKED), end), 'front'))
+    }
+    for (let ids = orphans.filter(orphan => !ours(orphan)).map(({ id }) => id); ids.length > 0;) {
+      const jobs = await deps.orphans.load(ids.slice(0, MOST_FETCHED), FETCH_BYTES)
+      await dispatch(jobs)
+      ids = ids.slice(jobs.length)
+    }
     lanes.parkedAre(await source.survey())
     if (orphans.length > 0) log.info({ jobs: orphans.length, takeover }, 'jobs without a holder returned')
   }
@@ -113,7 +137,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
 
   /** Gives fetched jobs to their lanes, and parks what those do not take. */
   async function dispatch(jobs: readonly RawJob[]) {
-    const refused = new Map<string, Held[]>()
+    const refused: Held[] = []
     const misplaced: Misplaced[] = []
     const moves: Promise<unknown>[] = []
     for (const raw of jobs) {
@@ -122,49 +146,63 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       switch (reading.kind) {
         case 'job': {
           const { held } = reading
-          if (!lanes.offer(held)) refused.set(held.sessionId, [...(refused.get(held.sessionId) ?? []), held])
+          if (!lanes.offer(held)) refused.push(held)
           break
         }
         case 'operation':
-          moves.push(deps.runOperation(reading))
+          moves.push(deps.aside.unless(raw[0], async () => deps.runOperation(reading)))
           break
         case 'misplaced':
           misplaced.push(reading)
           break
         case 'garbage':
           log.info({ jobId: reading.ref.id, reason: reading.message }, 'job refused')
-          moves.push(fail(reading.ref, reading.message))
+          moves.push(fail(reading))
           break
         case 'vanished':
-          moves.push(dropVanished(deps, reading.id))
+          moves.push(deps.aside.unless(raw[0], async () => dropVanished(deps, reading.id)))
           break
       }
     }
-    const groups = [...refused].map(([sessionId, held]): ParkGroup => ({ sessionId, side: 'back', jobs: held }))
-    moves.push(parkAll(groups))
-    if (misplaced.length > 0) moves.push(deps.forward(misplaced))
-    await Promise.all(moves)
+    moves.push(parkAll(groupsOf(refused, 'back')))
+    if (misplaced.length > 0) moves.push(forward(misplaced))
+    // One that fails must not end the round while others are under way: they would be taken for nobody's.
+    const failed = (await Promise.allSettled(moves)).find(result => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  /** All in their order; where one of them cannot be moved, each by itself. */
+  async function forward(misplaced: readonly Misplaced[]) {
+    try {
+      await deps.forward(misplaced)
+    } catch (error) {
+      if (error instanceof FencedError || isOutage(error)) throw error
+      for (const each of misplaced) await deps.aside.unless(each.id, async () => deps.forward([each]))
+    }
   }
 
   async function parkAll(groups: readonly ParkGroup[]) {
     if (groups.length === 0) return
-    for (const parked of await park(groups)) lanes.parkedIs(parked)
+    const parked = await park(groups)
+    deps.aside.tell(parked.aside)
+    for (const lane of parked.lanes) lanes.parkedIs(lane)
   }
 
-  async function fail(ref: JobRef, message: string) {
-    await deps.finisher.finish(ref, { state: 'failed', code: 'INVALID_JOB', message })
+  async function fail({ ref, code, message }: Reading & { kind: 'garbage' }) {
+    await deps.finisher.finish(ref, { state: 'failed', code, message })
   }
 
   /** Resolves with whether the queue refused to give parked jobs. */
   async function refill(wanted: Refill[]): Promise<boolean> {
-    const { lanes: filled, refused } = await source.refill(wanted, FETCH_BYTES)
+    const { lanes: filled, refused, aside } = await source.refill(wanted, room())
+    deps.aside.tell(aside)
     for (const [i, { taken, ...parked }] of filled.entries()) {
       const held: Held[] = []
       for (const raw of taken) {
         const reading = read(raw)
         await deps.scheduleNext(raw)
-        // It was checked before it was parked; only a new version of the contract can refuse it now.
-        if (reading.kind === 'job') held.push(reading.held)
+        // What has a session's name may still not keep to the contract.
+        if (reading.kind === 'job' && reading.held.sessionId === parked.sessionId) held.push(reading.held)
         else await dispatch([raw])
       }
       lanes.parkedIs(parked)
@@ -173,10 +211,16 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     return refused
   }
 
+  /** The bytes that the next command may bring. */
+  function room(): number {
+    return Math.max(0, Math.min(FETCH_BYTES, HELD_BYTES - lanes.bytes))
+  }
+
   async function fetch(): Promise<Fetched> {
-    const room = Math.min(MOST_FETCHED, MOST_HELD - lanes.held.size)
-    const fetched = await source.fetch(room, FETCH_BYTES)
+    const fetched = await source.fetch(Math.min(MOST_FETCHED, MOST_HELD - lanes.held.size), room())
+    deps.aside.tell(fetched.aside)
     await dispatch(fetched.jobs)
+    await deps.label(fetched.unread)
     fetched.parked.forEach(parked => lanes.parkedIs(parked))
     dry = fetched.dry
     return fetched
@@ -186,7 +230,11 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     if (ringing) return
     ringing = true
     const rung = async () => {
-      await deps.doorbell.wait(ms)
+      const answered = await deps.doorbell.wait(clock.monotonic() < waryUntil ? Math.min(ms, WARY_MS) : ms)
+      if (!answered) {
+        waryUntil = clock.monotonic() + WARY_FOR_MS
+        mended = false
+      }
       ringing = false
       dry = false
       wake()
@@ -197,9 +245,10 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   /** One round. Resolves with the ms that may pass before the next, when nothing wakes us. */
   async function round(): Promise<number> {
     await parkAll(lanes.leaving())
-    const wanted = lanes.wanted()
+    const full = lanes.bytes >= HELD_BYTES
+    const wanted = lanes.wanted(full)
     if (wanted.length > 0 && (await refill(wanted))) return REFUSED_MS
-    if (lanes.held.size >= MOST_HELD || lanes.bytes >= HELD_BYTES) return IDLE_MS
+    if (lanes.held.size >= MOST_HELD || full) return IDLE_MS
     if (dry) return IDLE_MS
     const { refused, limitedMs, nextDelayed } = await fetch()
     if (!dry) return 0
@@ -219,6 +268,10 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       let takeover = true
       while (!signal.aborted) {
         try {
+          if (!mended) {
+            await deps.aside.brokenKeys([...lanes.held.values()].map(({ sessionId }) => sessionId))
+            mended = true
+          }
           if (!recovered) {
             await recover(takeover)
             dry = false
@@ -232,6 +285,8 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           // The reply of a command may be lost, and with it jobs that it took.
           recovered = false
           if (signal.aborted) return
+          // What Redis refuses though it is there is a key of the queue, or of a lane, that holds something else.
+          mended &&= isOutage(error)
           log.warn({ err: error }, 'queue not reached')
           await sleep(ERROR_PAUSE_MS, undefined, { signal }).catch(() => undefined)
         }
@@ -242,4 +297,9 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       for (let groups = lanes.leaving(); groups.length > 0; groups = lanes.leaving()) await park(groups)
     },
   }
+}
+
+/** Jobs in their order, as groups of each session. */
+function groupsOf(jobs: readonly (Parking & { sessionId: string })[], side: ParkGroup['side']): ParkGroup[] {
+  return [...Map.groupBy(jobs, job => job.sessionId)].map(([sessionId, group]) => ({ sessionId, side, jobs: group }))
 }

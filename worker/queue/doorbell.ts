@@ -5,8 +5,8 @@ import type { Layout } from './layout.ts'
 
 /** Waits for a queue to have something. */
 export interface Doorbell {
-  /** Resolves when a producer (or a retry) has marked the queue, or after `ms`, or when the connection broke. */
-  wait(ms: number): Promise<void>
+  /** Resolves when a producer (or a retry) has marked the queue, or after `ms`; false when the connection broke. */
+  wait(ms: number): Promise<boolean>
   /** Ends a wait that is under way. The doorbell cannot be used afterwards. */
   close(): void
 }
@@ -17,26 +17,28 @@ const OVERDUE_MS = 2000
  * Most ms of one blocked read. Nothing else tells that the connection has fallen silent, and with it the bell: a job that
  * comes then is found after this time and the one above.
  */
-const LONGEST_MS = 8000
+export const LONGEST_READ_MS = 8000
 const AFTER_ERROR_MS = 250
 
 /** See {@link Doorbell}. `redis` serves nothing else; its patience is `block`. */
 export function createDoorbell(redis: Redis, layout: Layout): Doorbell {
   let closed = false
 
-  /** One blocked read. Resolves with whether it ended as it should and brought nothing. */
-  async function hear(ms: number): Promise<boolean> {
+  /** One blocked read. */
+  async function hear(ms: number): Promise<'rung' | 'nothing' | 'broken'> {
     const answered = new AbortController()
     const overdue = sleep(ms + OVERDUE_MS, 'overdue' as const, { signal: answered.signal })
     overdue.catch(() => undefined)
     try {
       // Redis takes 0 for "for ever".
       const reply = await Promise.race([redis.bzpopmin(layout.marker, Math.max(ms, 1) / 1000), overdue])
-      if (reply === 'overdue') giveUp(redis)
-      return reply === null
+      if (reply === null) return 'nothing'
+      if (reply !== 'overdue') return 'rung'
+      giveUp(redis)
+      return 'broken'
     } catch {
       if (!closed) await sleep(AFTER_ERROR_MS)
-      return false
+      return 'broken'
     } finally {
       answered.abort()
     }
@@ -44,7 +46,11 @@ export function createDoorbell(redis: Redis, layout: Layout): Doorbell {
 
   return {
     async wait(ms) {
-      for (let left = ms; left > 0; left -= LONGEST_MS) if (!(await hear(Math.min(left, LONGEST_MS)))) return
+      for (let left = ms; left > 0; left -= LONGEST_READ_MS) {
+        const heard = await hear(Math.min(left, LONGEST_READ_MS))
+        if (heard !== 'nothing') return heard === 'rung'
+      }
+      return true
     },
     close() {
       closed = true

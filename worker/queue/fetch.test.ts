@@ -2,9 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../types.ts'
-import { createSource, type Source } from './fetch.ts'
+import { createSource, type Fetched, type Source } from './fetch.ts'
 import { layoutOf } from './layout.ts'
-import { findOrphans } from './orphans.ts'
+import { createLabel, type Label } from './label.ts'
+import { createOrphans, type Orphans } from './orphans.ts'
 import { createPark, type Park } from './park.ts'
 import { createBench, text, type Bench } from './testing.ts'
 
@@ -17,6 +18,8 @@ let server: RunningRedis
 let bench: Bench
 let source: Source
 let park: Park
+let orphans: Orphans
+let label: Label
 
 beforeAll(async () => void (server = await startRedis()))
 afterAll(async () => server.close())
@@ -24,8 +27,11 @@ beforeEach(async () => {
   bench = createBench(server)
   const { redis } = bench
   await redis.set(keys.lease(0), fence.token)
-  source = createSource({ redis, fence, layout, clock: { now: Date.now, monotonic: () => performance.now() } })
-  park = createPark(redis, fence, layout)
+  const clock = { now: Date.now, monotonic: () => performance.now() }
+  label = createLabel(redis, fence, layout)
+  source = createSource({ redis, fence, layout, clock })
+  park = createPark({ redis, fence, layout, clock })
+  orphans = createOrphans({ redis, fence, layout, clock, label })
 })
 afterEach(async () => {
   await bench.redis.flushall()
@@ -38,6 +44,19 @@ const ids = (jobs: readonly [string, unknown][]) => jobs.map(([id]) => id)
 const active = async () => (await bench.redis.lrange(layout.active, 0, -1)).reverse()
 const lane = async (sessionId: string) => bench.redis.lrange(keys.lane(sessionId), 0, -1)
 
+/** As the consumer does: at jobs that nobody has read a fetch stops, until they are labelled. */
+async function fetchLabelled() {
+  const all: Pick<Fetched, 'jobs' | 'parked'> = { jobs: [], parked: [] }
+  for (let dry = false; !dry;) {
+    const fetched = await source.fetch(10, PLENTY)
+    await label(fetched.unread)
+    all.jobs.push(...fetched.jobs)
+    all.parked = [...all.parked, ...fetched.parked]
+    dry = fetched.dry
+  }
+  return { ...all, parked: all.parked.slice(-1) }
+}
+
 describe('fetch', () => {
   it('puts jobs behind the parked ones of their session in the same script, and brings the others', async () => {
     const first = await add('a')
@@ -49,7 +68,7 @@ describe('fetch', () => {
       await add('a', 'STOP_SESSION'),
       await add('a', 'SEND_TEXT', { priority: 1 }),
     ]
-    const fetched = await source.fetch(10, PLENTY)
+    const fetched = await fetchLabelled()
     expect(ids(fetched.jobs)).toEqual([other])
     expect(fetched.parked).toEqual([{ sessionId: 'a', jobs: 4, controls: 1 }])
     expect(await lane('a')).toEqual([first, second, stop, urgent])
@@ -118,15 +137,16 @@ describe('park', () => {
     const id = await add('a')
     await source.fetch(1, PLENTY)
     const group = { sessionId: 'a', side: 'front', jobs: [{ id, name: 'STOP_SESSION' }] } as const
-    expect(await park([group])).toEqual([{ sessionId: 'a', jobs: 1, controls: 1 }])
-    expect(await park([group])).toEqual([{ sessionId: 'a', jobs: 1, controls: 1 }])
+    expect((await park([group])).lanes).toEqual([{ sessionId: 'a', jobs: 1, controls: 1 }])
+    expect((await park([group])).lanes).toEqual([{ sessionId: 'a', jobs: 1, controls: 1 }])
   })
 })
 
-describe('findOrphans', () => {
+describe('orphans', () => {
   it('finds what nobody holds, oldest first', async () => {
     const all = [await add('a'), await add('b'), await add('a')]
     await source.fetch(10, PLENTY)
-    expect(ids(await findOrphans(bench.redis, layout, new Set([all[1] ?? ''])))).toEqual([all[0], all[2]])
+    const found = await orphans.find(new Set([all[1] ?? '']))
+    expect(found.orphans).toEqual([all[0], all[2]].map(id => ({ id, name: 'SEND_TEXT', sessionId: 'a' })))
   })
 })

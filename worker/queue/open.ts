@@ -3,14 +3,17 @@ import { queueOf } from '../../shared/partition.ts'
 import { createLanes, type Lanes, type LanesDeps } from '../lanes/lanes.ts'
 import { createPerform, type JobWatch } from '../lanes/perform.ts'
 import type { Core, Fence, Sessions } from '../types.ts'
+import { createAside } from './aside.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { createDoorbell } from './doorbell.ts'
 import { createSource } from './fetch.ts'
 import type { Outcomes } from './ending.ts'
 import { createFinisher } from './finish.ts'
 import { createForward } from './forward.ts'
+import { createLabel } from './label.ts'
 import { layoutOf } from './layout.ts'
 import { createRunOperation, type Operate } from './operate.ts'
+import { createOrphans } from './orphans.ts'
 import { createPark } from './park.ts'
 import { createScheduleNext } from './schedule.ts'
 
@@ -27,6 +30,8 @@ export interface JobsDeps {
   /** Absent: no events tell of jobs. */
   outcomes?: Outcomes | undefined
   watch?: JobWatch
+  /** Told of each job or key of the queue that was set aside. */
+  onAside?: ((reason: string) => void) | undefined
   pause?: LanesDeps['pause']
 }
 
@@ -60,7 +65,9 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   }
   fence.signal.addEventListener('abort', onLost, { once: true })
 
-  const finisher = createFinisher({ redis: core.redis, fence, layout, clock, outcomes: deps.outcomes })
+  const { onAside } = deps
+  const aside = createAside({ redis: core.redis, fence, layout, clock, log, onAside })
+  const finisher = aside.finisher(createFinisher({ redis: core.redis, fence, layout, clock, outcomes: deps.outcomes }))
   const perform = createPerform({
     sessions,
     finisher,
@@ -72,6 +79,7 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   })
   const lanes = createLanes({ sessions, perform, ...(deps.pause && { pause: deps.pause }) })
   const doorbell = createDoorbell(blocking, layout)
+  const label = createLabel(taking, fence, layout)
   const consumer = createConsumer({
     log,
     clock,
@@ -82,8 +90,11 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
     lanes,
     finisher,
     doorbell,
+    aside,
+    label,
+    orphans: createOrphans({ redis: taking, fence, layout, clock, label }),
     source: createSource({ redis: taking, fence, layout, clock }),
-    park: createPark(taking, fence, layout),
+    park: createPark({ redis: taking, fence, layout, clock }),
     forward: createForward(taking, fence, layout),
     scheduleNext: createScheduleNext(core.redis, layout, log),
     runOperation: createRunOperation(deps.operate, finisher, log),

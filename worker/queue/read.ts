@@ -2,11 +2,16 @@ import { checkJob } from '../../shared/contract.ts'
 import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
 import { checkOperation, isOperationName, type Operation } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
+import { SESSION_FIELD } from '../../shared/keys.ts'
 import type { Job } from '../types.ts'
+import { BYTES_FIELD, MOST_JOB_BYTES } from './lua.ts'
 import { readOptions, type JobOptions } from './options.ts'
 
 /** A job as Redis has it: its id, and the fields of its hash, name and value in turn. */
 export type RawJob = [id: string, fields: string[]]
+
+/** A job that nobody has read yet: its id, and its data as text. */
+export type Unread = [id: string, data: string]
 
 /** What is needed to finish a job, whatever is in it. */
 export interface JobRef {
@@ -36,7 +41,7 @@ export type Reading =
   /** Not of the contract, and done without its session's lane. */
   | { kind: 'operation'; ref: JobRef; operation: Operation }
   /** It does not keep to the contract; `message` says where. */
-  | { kind: 'garbage'; ref: JobRef; message: string }
+  | { kind: 'garbage'; ref: JobRef; code: 'INVALID_JOB' | 'JOB_TOO_LARGE'; message: string }
   /** Its session lives in another partition. */
   | { kind: 'misplaced'; id: string; partition: number }
   /** Somebody removed it from Redis while its id stood in a list. */
@@ -58,8 +63,15 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
 
   const attemptsMade = count(fields.get('atm'))
   const ref: JobRef = { id, name: name ?? '', attemptsMade, options: readOptions(fields.get('opts')) }
+  const bytes = fields.get(BYTES_FIELD)
+  if (bytes !== undefined) {
+    const message = `its data has ${bytes} bytes, of at most ${MOST_JOB_BYTES}: send large media by URL`
+    const sessionId = fields.get(SESSION_FIELD)
+    return { kind: 'garbage', ref: { ...ref, ...(sessionId && { sessionId }) }, code: 'JOB_TOO_LARGE', message }
+  }
+  const code = 'INVALID_JOB'
   const data = parse(text)
-  if (data === undefined) return { kind: 'garbage', ref, message: 'data must be JSON' }
+  if (data === undefined) return { kind: 'garbage', ref, code, message: 'data must be JSON' }
   const named = sessionOf(data)
   if (named !== undefined) {
     const home = partitionOf(named, partitions)
@@ -69,11 +81,11 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
   const check = isOperationName(name) ? checkOperation(name, data) : checkJob(name, data)
   if (!check.ok) {
     const reasons = check.errors.slice(0, MOST_REASONS).map(({ path, message }) => `${path} ${message}`)
-    return { kind: 'garbage', ref, message: reasons.join('; ').slice(0, LONGEST_MESSAGE) }
+    return { kind: 'garbage', ref, code, message: reasons.join('; ').slice(0, LONGEST_MESSAGE) }
   }
   // A failed child of a BullMQ flow leaves this word to its parent.
   const deferred = fields.get('defa')
-  if (deferred !== undefined) return { kind: 'garbage', ref, message: deferred.slice(0, LONGEST_MESSAGE) }
+  if (deferred !== undefined) return { kind: 'garbage', ref, code, message: deferred.slice(0, LONGEST_MESSAGE) }
   if ('operation' in check) return { kind: 'operation', ref, operation: check.operation }
   const { sessionId } = check.job.data
   const job: Job = { ...check.job, id, queue, createdAt: count(fields.get('timestamp')), attempt: attemptsMade + 1 }
@@ -86,6 +98,11 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
     closings: count(fields.get(CLOSINGS)),
   }
   return { kind: 'job', held }
+}
+
+/** The session that a job's data names, or the empty text. */
+export function sessionNamed(data: string): string {
+  return sessionOf(parse(data)) ?? ''
 }
 
 function parse(text: string | undefined): unknown {

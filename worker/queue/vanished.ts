@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts'
 // ids may have added the job anew since we looked: then the hash is an accepted job's.
 const DROP = fencedScript(`
 redis.call('LREM', KEYS[1], 1, ARGV[1])
-if redis.call('HEXISTS', KEYS[2], 'data') == 0 then redis.call('DEL', KEYS[2]) end
+if redis.call('HEXISTS', KEYS[2], 'data') == 0 then redis.call('HDEL', KEYS[2], 'processedOn', 'ats', 'pb') end
 return 1
 `)
 

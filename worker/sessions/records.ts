@@ -30,20 +30,28 @@ const rename = fencedScript(
 /** Longer than the longest backoff, after which a job that was to be tried again finds its session gone. */
 const REMEMBERED_MS = 2 * 24 * 60 * 60 * 1000
 
+/** Receipts that one command removes: a session may have had 300,000 in a day, and other clients of Redis wait. */
+const MOST_RECEIPTS = 2000
+
 const forget = fencedScript(`
 redis.call('SREM', KEYS[1], ARGV[1])
-for _, receipt in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('DEL', receipt) end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[2])
 redis.call('ZADD', KEYS[5], ARGV[2] + ${REMEMBERED_MS}, ARGV[1])
-return redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+local receipts = redis.call('ZRANGE', KEYS[2], 0, ${MOST_RECEIPTS - 1})
+for _, receipt in ipairs(receipts) do redis.call('DEL', receipt) end
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, ${MOST_RECEIPTS - 1})
+if #receipts == ${MOST_RECEIPTS} then return 1 end
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+return 0
 `)
 
 /** The records of the sessions of one owned partition. */
 export function createRecords({ redis, log, clock }: Core, fence: Fence): Records {
   const started = keys.started(fence.partition)
   // All of these may run twice, and an outage of Redis must not leave a session half-way.
-  const run = async (script: FencedScript, at: readonly string[], ...args: (string | number)[]): Promise<void> =>
-    void (await persist(async () => script.run(redis, fence, at, args), fence, log))
+  const ask = async (script: FencedScript, at: readonly string[], ...args: (string | number)[]) =>
+    persist(async () => script.run(redis, fence, at, args), fence, log)
+  const run = async (...call: Parameters<typeof ask>): Promise<void> => void (await ask(...call))
 
   return {
     started: async () => redis.smembers(started),
@@ -53,7 +61,7 @@ export function createRecords({ redis, log, clock }: Core, fence: Fence): Record
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
-      await run(forget, [started, ...owned, keys.deleted], sessionId, clock.now())
+      while ((await ask(forget, [started, ...owned, keys.deleted], sessionId, clock.now())) === 1);
     },
     hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
   }
