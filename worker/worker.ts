@@ -41,6 +41,7 @@ async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner:
     partitions: settings.partitions,
     timing: TIMING,
     generation: parts.generation,
+    onSilence: () => connections.suspect(),
     redis: connections.open('beats', 'fail'),
     subscriber: connections.open('releases', 'wait'),
     start: async fence => openPartition(parts, supervisor, fence),

@@ -14,6 +14,8 @@ export interface Arrival {
   id?: string
   /** `kurir-seq`: the event's number in its session, from 1. */
   seq?: number
+  /** `kurir-generation`: grows when Redis went back to an older copy; seqs count within one. */
+  generation?: number
   /** `kurir-attempt`: 1 for the first. */
   attempt?: number
   /** The event, once the signature is right. */
@@ -32,7 +34,13 @@ export async function examine(
     const { id } = await verify(keys, headers, body)
     const seq = number(headers['kurir-seq'])
     const attempt = number(headers['kurir-attempt'])
-    const numbers = { id, ...(seq !== undefined && { seq }), ...(attempt !== undefined && { attempt }) }
+    const generation = number(headers['kurir-generation'])
+    const numbers = {
+      id,
+      ...(seq !== undefined && { seq }),
+      ...(attempt !== undefined && { attempt }),
+      ...(generation !== undefined && { generation }),
+    }
     return { ...numbers, ...readEvent(body) }
   } catch (error) {
     if (error instanceof SignatureError) return { problem: error.code }

@@ -1,11 +1,14 @@
 import type { Outcome } from './figures.ts'
 import { disturbSends } from './scenarios/acks.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
+import { fillRedis } from './scenarios/full.ts'
 import { killWhileReceiving } from './scenarios/inbound.ts'
 import { sendPoison } from './scenarios/poison-send.ts'
+import { putOlderCopyBack } from './scenarios/older-copy.ts'
 import { resetPosts } from './scenarios/posts.ts'
 import { breakReceiver } from './scenarios/receiver.ts'
 import { breakRedis } from './scenarios/redis.ts'
+import { CONNECTIONS, silenceRedis } from './scenarios/silent.ts'
 import { pileUp } from './scenarios/stuck.ts'
 import { strikeWorkers } from './scenarios/workers.ts'
 
@@ -50,6 +53,18 @@ export const scenarios = {
   'poison-send': {
     short: async () => sendPoison({ sessions: 1, texts: 3, poisons: 1, code: 515 }),
     long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 3, code: 500 }),
+  },
+  silent: {
+    short: async () => silenceRedis({ sessions: 2, texts: 3, connections: ['kurir-'] }),
+    long: async () => silenceRedis({ sessions: 10, texts: 20, connections: CONNECTIONS }),
+  },
+  full: {
+    short: async () => fillRedis({ sessions: 2, texts: 3, fullMs: 9000, refusedMs: 2000 }),
+    long: async () => fillRedis({ sessions: 10, texts: 30, fullMs: 60_000, refusedMs: 30_000 }),
+  },
+  'older-copy': {
+    short: async () => putOlderCopyBack({ sessions: 2, texts: 3, times: 1 }),
+    long: async () => putOlderCopyBack({ sessions: 10, texts: 10, times: 5 }),
   },
   posts: {
     short: async () => resetPosts({ posts: 300, inFlight: 20 }),

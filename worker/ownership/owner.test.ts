@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pino from 'pino'
@@ -5,6 +8,7 @@ import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedisProxy } from '../../dev/redis/proxy.ts'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
+import { freePort } from '../../dev/stack/ports.ts'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
 import { connectRedis } from '../redis/connection.ts'
@@ -284,6 +288,30 @@ describe('a Redis that was given an older copy', () => {
     await until('both have noticed', async () => a.generation.current() > before && b.generation.current() > before)
     expect(a.generation.current()).toBe(b.generation.current())
     await until('both own one', async () => a.owned().length === 1 && b.owned().length === 1)
+  })
+
+  it('gives no id again that it lost since the last beat when it was started again, and keeps the leases', async () => {
+    const port = await freePort()
+    const dir = await mkdtemp(join(tmpdir(), 'kurir-owner-'))
+    let own = await startRedis({ port, dir })
+    const other = new Redis(own.url, { maxRetriesPerRequest: null }).on('error', () => {})
+    const a = startWorker('a', 1, undefined, SLOW, own.url)
+    await until('a owns it', async () => a.owned().length === 1)
+    await other.set(COUNTERS[0] as string, '60')
+    await other.save()
+    const before = a.generation.current()
+    await other.incrby(COUNTERS[0] as string, 10)
+    own.child?.signal('SIGKILL')
+    await own.child?.exited
+    own = await startRedis({ port, dir })
+    await until('a new generation', () => a.generation.current() > before)
+    expect(Number(await other.get(COUNTERS[0] as string))).toBeGreaterThan(before)
+    expect(a.owned()).toEqual([0])
+    expect(a.opened).toHaveLength(1)
+    await a.stop()
+    other.disconnect()
+    await own.close()
+    await rm(dir, { recursive: true })
   })
 
   it('is not suspected when a worker comes, goes, or misses beats', async () => {

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { giveUp } from '../redis/connection.ts'
 import { tellOutage } from '../redis/outage.ts'
+import { runIdOf } from '../redis/server-check.ts'
 import type { Core, Fence } from '../types.ts'
 import { beginGeneration, type Generation } from './generation.ts'
 import { hold, type Holding, type OwnedPartition } from './holding.ts'
 import { beat, claim, release, RELEASED, unlist, type Beat } from './leases.ts'
 import { plan } from './shares.ts'
 import type { Timing } from './timing.ts'
+import { within } from './within.ts'
 
 /** What an owner needs. */
 export interface OwnerDeps extends Pick<Core, 'log' | 'clock'> {
@@ -18,6 +20,8 @@ export interface OwnerDeps extends Pick<Core, 'log' | 'clock'> {
   workerId: string
   partitions: number
   generation: Generation
+  /** Told when `redis` was found to be silent. */
+  onSilence?: () => void
   timing: Timing
   /** Starts what runs while a partition is owned. Rejects when it cannot; the partition is then given up. */
   start(fence: Fence): Promise<OwnedPartition>
@@ -49,6 +53,8 @@ export function createOwner(deps: OwnerDeps): Owner {
   const coolUntil = new Map<number, number>()
   let connected = false
   let mark = ''
+  let runId: string | undefined
+  let restarted = false
   let wake = new AbortController()
   // A beat that is not answered leaves time for another one on a new connection before the sockets have to close.
   const answerMs = Math.min(timing.beatMs, (timing.ttlMs - timing.marginMs - timing.beatMs) / 2)
@@ -66,6 +72,7 @@ export function createOwner(deps: OwnerDeps): Owner {
     mark = found.mark
     if (found.generation === 0) return begin(false)
     generation.adopt(found.generation)
+    if (restarted) return forgetLastMoments()
     const { share, claim: free, release: surplus } = plan(workerId, found)
     for (const partition of surplus) part(partition, 'another worker has a claim to it')
     await take(share, free)
@@ -87,6 +94,31 @@ export function createOwner(deps: OwnerDeps): Owner {
     return 0
   }
 
+  /**
+   * Redis was started again, or another server has taken its place. What it lost then may be younger than our last beat, so
+   * no mark tells: ids that were given in those moments are not given again.
+   */
+  async function forgetLastMoments(): Promise<number> {
+    await begin(true)
+    restarted = false
+    log.warn(
+      { generation: generation.current() },
+      'redis was started again or replaced: it may have lost its last moments',
+    )
+    return 0
+  }
+
+  function watchRestarts() {
+    redis.on('ready', () => {
+      const note = (found: string | undefined) => {
+        restarted ||= runId !== undefined && found !== undefined && found !== runId
+        runId = found ?? runId
+        if (restarted) wake.abort()
+      }
+      runIdOf(redis).then(note, () => undefined)
+    })
+  }
+
   async function begin(back: boolean): Promise<number> {
     const known = generation.current()
     generation.adopt(await answered(beginGeneration(redis, { workerId, known, partitions, back })))
@@ -97,7 +129,10 @@ export function createOwner(deps: OwnerDeps): Owner {
 
   /** What Redis answers in time. A connection that is late is taken for silent: the next beat gets another one. */
   async function answered<T>(command: Promise<T>): Promise<T> {
-    return within(command, answerMs, () => giveUp(redis))
+    return within(command, answerMs, () => {
+      giveUp(redis)
+      deps.onSilence?.()
+    })
   }
 
   /** A subscriber that is silent is found out by its connection, once something is owed on it. */
@@ -185,6 +220,7 @@ export function createOwner(deps: OwnerDeps): Owner {
     name: 'ownership',
     async run(signal) {
       subscriber.on('message', () => wake.abort())
+      watchRestarts()
       // Without it a standby still finds out at its next beat.
       subscriber.subscribe(RELEASED).catch(error => log.warn({ error: messageOf(error) }, 'not subscribed'))
       void keepHearing(signal)
@@ -204,21 +240,6 @@ export function createOwner(deps: OwnerDeps): Owner {
     },
     owned: () => [...holdings.values()].filter(holding => holding.open).map(holding => holding.fence),
     connected: () => connected,
-  }
-}
-
-async function within<T>(work: Promise<T>, ms: number, onLate: () => void = () => {}): Promise<T> {
-  const timeout = new AbortController()
-  const late = sleep(ms, undefined, { signal: timeout.signal }).then(() => {
-    onLate()
-    throw new Error(`no answer within ${ms} ms`)
-  })
-  late.catch(() => undefined)
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    timeout.abort()
-    work.catch(() => undefined)
   }
 }
 

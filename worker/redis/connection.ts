@@ -41,6 +41,11 @@ export function connectRedis(url: string, patience: Patience, log: Logger, name?
   return redis
 }
 
+/** Whether a connection broke since it was silent for too long; ioredis has no code for it. */
+export function isSilence(error: Error): boolean {
+  return error.message.startsWith('Socket timeout')
+}
+
 /** Ends a connection that has fallen silent, without a goodbye that nobody would answer. It is made anew at once. */
 export function giveUp(redis: Redis): void {
   if (redis.status === 'ready' || redis.status === 'connect') redis.stream.destroy()

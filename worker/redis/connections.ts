@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import { connectRedis, type Patience } from './connection.ts'
+import { connectRedis, giveUp, isSilence, type Patience } from './connection.ts'
 
 /** The connections of this process to Redis. */
 export interface Connections {
@@ -13,6 +13,11 @@ export interface Connections {
    * whoever waits on it. Asked again while an answer is owed, a connection that hangs collects no more questions.
    */
   unanswered(timeoutMs: number): Promise<string[]>
+  /**
+   * One was found silent, and what silenced it rarely takes one alone: all are asked now, so that each finds out for itself,
+   * and those that block are made anew. Else each would be found out when it is needed, one after the other.
+   */
+  suspect(): void
 }
 
 /** A connection, and the question it has not answered yet. */
@@ -46,11 +51,23 @@ export function createConnections(url: string, log: Logger): Connections {
     return Promise.race([connection.asked, late]).finally(() => clearTimeout(timer))
   }
 
+  function suspect(): void {
+    for (const { redis, patience } of known) {
+      if (redis.status !== 'ready') continue
+      if (patience === 'block') giveUp(redis)
+      else redis.ping().catch(() => undefined)
+    }
+  }
+
   return {
+    suspect,
     open(name, patience) {
       const redis = connectRedis(url, patience, log, `kurir-${name}`)
       const connection: Known = { name, redis, patience }
       known.add(connection)
+      redis.on('error', error => {
+        if (isSilence(error)) suspect()
+      })
       redis.once('end', () => known.delete(connection))
       return redis
     },

@@ -36,8 +36,13 @@ export async function checkServer(redis: Server, redisUrl: string, log: Logger):
   }
 }
 
+/** What names the server's process, as long as it runs; undefined where INFO does not tell. */
+export async function runIdOf(redis: Pick<Server, 'info'>): Promise<string | undefined> {
+  return /^run_id:(\w+)/m.exec(await infoOf(redis, 'server'))?.[1]
+}
+
 /** One section of INFO; empty when the user of REDIS_URL may not ask for it. */
-async function infoOf(redis: Server, section: string): Promise<string> {
+async function infoOf(redis: Pick<Server, 'info'>, section: string): Promise<string> {
   try {
     return await redis.info(section)
   } catch (error) {

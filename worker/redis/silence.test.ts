@@ -58,6 +58,24 @@ test.concurrent('a subscriber that is asked finds out, and hears again', async (
   for (const each of [redis, other]) each.disconnect()
 })
 
+test.concurrent('all of a process are made anew when one is found silent, also those that nobody uses', async () => {
+  const connections = createConnections(proxy.url, log)
+  const opened = [
+    connections.open('all-core', 'wait'),
+    connections.open('all-taking', 'fail'),
+    connections.open('all-bell', 'block'),
+  ]
+  for (const redis of opened) await redis.ping()
+  const ended: string[] = []
+  for (const [i, redis] of opened.entries()) redis.once('close', () => ended.push(String(i)))
+  expect(proxy.silence('kurir-all')).toBe(3)
+  await opened[0]?.ping()
+  await until('the others to end', () => ended.length === 3)
+  await until('them to be back', () => connections.broken().length === 0)
+  expect(await connections.unanswered(1000)).toEqual([])
+  for (const redis of opened) redis.disconnect()
+})
+
 test.concurrent('the bell of a queue rings again within seconds', { timeout: 30_000 }, async () => {
   const redis = createConnections(proxy.url, log).open('bell', 'block')
   const layout = layoutOf('silent-queue')
