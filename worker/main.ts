@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { installNativeCurve } from './curve/install.ts'
 import { createLog } from './log.ts'
-import { isOfBaileys } from './rejections.ts'
+import { isOfBaileys, statusCodeOf } from './rejections.ts'
 import { readSettings, SettingsError, type Settings } from './settings.ts'
 
 /** What may pass between SIGTERM and the end, in ms; then the rest is left to the next owner, as after a crash. */
@@ -18,7 +18,8 @@ const stopping = new AbortController()
 process.on('uncaughtException', error => fatal(error))
 process.on('unhandledRejection', error => {
   if (!isOfBaileys(error)) fatal(error)
-  log.warn({ statusCode: error.output.statusCode }, 'baileys left a failure unhandled')
+  // Its message may quote what somebody sent.
+  log.warn({ statusCode: statusCodeOf(error), error: error.name }, 'baileys left a failure unhandled')
 })
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop(name))
 

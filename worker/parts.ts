@@ -41,6 +41,8 @@ export async function createParts(settings: Settings, log: Logger) {
     ...(noiseRootKey && { noiseRootKey }),
   }
 
+  const metrics = createMetrics({ registry, clock, endpoint: () => gate.state() })
+
   return {
     settings,
     core,
@@ -50,7 +52,7 @@ export async function createParts(settings: Settings, log: Logger) {
     gate,
     registry,
     generation,
-    metrics: createMetrics({ registry, clock, endpoint: () => gate.state() }),
+    metrics,
     attempt: createEndpoint({
       url: settings.webhookUrl,
       secrets,
@@ -60,7 +62,7 @@ export async function createParts(settings: Settings, log: Logger) {
     }),
     handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes }),
     sockets: createSockets(whatsapp, log),
-    attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs }),
+    attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs, onSetAside: () => metrics.messageSetAside() }),
     sent: createSentStore(core, cipher),
   }
 }

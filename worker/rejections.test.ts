@@ -51,3 +51,13 @@ it.each([
 ])('%s is none of Baileys', (_what, reason) => {
   expect(isOfBaileys(reason)).toBe(false)
 })
+
+it.each([
+  ['Baileys', 'at async handleCall (/app/node_modules/@whiskeysockets/baileys/lib/Socket/messages-recv.js:1:1)', true],
+  ['what Baileys decodes with', 'at skip (/app/node_modules/protobufjs/src/reader.js:1:1)', true],
+  ['our own code that Baileys called', 'at append (/app/worker/outbox/append.ts:1:1)', false],
+])('an error that was thrown in %s', (_what, frame, expected) => {
+  const error = new TypeError('x')
+  error.stack = `TypeError: x\n    at Buffer.from (node:buffer:1:1)\n    ${frame}\n    at /app/node_modules/@whiskeysockets/baileys/lib/index.js:1:1`
+  expect(isOfBaileys(error)).toBe(expected)
+})

@@ -100,6 +100,9 @@ export function createSimulatorClient(controlUrl: string) {
       message: Readonly<Record<string, unknown>>,
       options: { id?: string } = {},
     ) => call<{ id: string }>('POST', '/send', { from, to, message, ...options }),
+    /** Like `sendText` with the protobuf of any message, well-formed or not. */
+    sendBytes: (from: string, to: string, bytes: Uint8Array) =>
+      call<{ id: string }>('POST', '/send', { from, to, bytes: Buffer.from(bytes).toString('base64') }),
     /** Has `from` send a file; `data` are its plain bytes. */
     sendMedia: (from: string, to: string, file: MediaFile) =>
       call<{ id: string }>('POST', '/send-media', {
@@ -110,6 +113,8 @@ export function createSimulatorClient(controlUrl: string) {
       }),
     /** Has `from` ask a linked number for messages again, whoever they were for. */
     ask: (question: ControlAsk) => call('POST', '/ask', question),
+    /** Gives a linked number a stanza as it is; bytes in base64. */
+    stanza: (to: string, stanza: RawStanza) => call('POST', '/stanza', { to, stanza }),
     createGroup: (creator: string, subject: string, members: string[]) =>
       call<GroupView>('POST', '/groups', { creator, subject, members }),
     groups: () => call<{ groups: GroupView[] }>('GET', '/groups'),
@@ -123,6 +128,13 @@ export function createSimulatorClient(controlUrl: string) {
     settings: (changed: Partial<Settings>) => call<Settings>('POST', '/settings', changed),
     reset: (options: { all?: boolean } = {}) => call('POST', '/reset', options),
   }
+}
+
+/** A stanza as it is sent; `content` is children, or bytes in base64. */
+export type RawStanza = {
+  readonly tag: string
+  readonly attrs: Readonly<Record<string, string>>
+  readonly content?: readonly RawStanza[] | string
 }
 
 /** What a contact asks for again. */

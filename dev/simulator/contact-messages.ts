@@ -12,6 +12,8 @@ export type ContactSend = {
   readonly from: string
   readonly to: string
   readonly message: proto.IMessage
+  /** Sent instead of the message, as it is. */
+  readonly bytes?: Uint8Array
   readonly id?: string
   /** How the chat is addressed: WhatsApp moved most chats to LIDs. */
   readonly addressing: 'lid' | 'pn'
@@ -35,9 +37,10 @@ export function sendFromContact(context: Context, send: ContactSend): { id: stri
     notify: sender.name,
     t: seconds(),
   }
+  const content = send.bytes ?? send.message
   for (const device of target.devices.values()) {
     context.sent.byContact.set(contactMessageKey(device, id), { sender, message: send.message, attrs })
-    deliver(context, device, node('message', attrs, [encryptFor(context, sender.party, device, send.message)]))
+    deliver(context, device, node('message', attrs, [encryptFor(context, sender.party, device, content)]))
   }
   return { id }
 }

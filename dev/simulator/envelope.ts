@@ -12,18 +12,28 @@ export function messageId(): string {
   return `3A${randomBytes(9).toString('hex').toUpperCase()}`
 }
 
-/** Encrypts a message of a simulated phone for one linked device, starting a session when there is none. */
+/**
+ * Encrypts a message of a simulated phone for one linked device, starting a session when there is none. A message in bytes
+ * is taken as it is, well-formed or not.
+ */
 export function encryptFor(
   context: Context,
   sender: Party,
   device: Device,
-  message: proto.IMessage,
+  message: proto.IMessage | Uint8Array,
   attrs: Record<string, string> = {},
 ): BinaryNode {
   const address = addressOfDevice(device)
   if (!sender.hasSession(address)) sender.start(address, takeLinkedBundle(context, device))
-  const { type, ciphertext } = sender.encrypt(address, encodeWAMessage(message))
+  const { type, ciphertext } = sender.encrypt(
+    address,
+    message instanceof Uint8Array ? padded(message) : encodeWAMessage(message),
+  )
   return node('enc', { v: '2', type, ...attrs }, ciphertext)
+}
+
+function padded(plaintext: Uint8Array): Buffer {
+  return Buffer.concat([plaintext, Buffer.of(1)])
 }
 
 /** Decodes a padded plaintext. */

@@ -112,7 +112,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   let attach = createAttach({ outbox, ackTimeoutMs })
   let socket = gated(client.socket)
   const context = { sessionId, fence, core }
-  let attached = (await attach(context))(socket)
+  let attached = (await attach.follow(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
   const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
   let made = 0
@@ -129,7 +129,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   }
 
   async function open(): Promise<void> {
-    const follow = await attach(context)
+    const follow = await attach.follow(context)
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
     forgetSent(sock)

@@ -37,6 +37,8 @@ export interface Metrics {
   eventParked(): void
   /** What could not be read or ended was set aside; alert on it. */
   jobSetAside(reason: string): void
+  /** A message from WhatsApp could not be made an event, and was left out. */
+  messageSetAside(): void
   /** A session's connection closed with this code of WhatsApp's or Baileys', and it will reconnect. */
   reconnecting(code: number): void
 }
@@ -109,6 +111,11 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     registers,
   })
   aside.inc({ reason: 'NO_JOB' }, 0)
+  const setAside = new Counter({
+    name: 'kurir_messages_set_aside_total',
+    help: 'Messages from WhatsApp that could not be made an event, and were left out',
+    registers,
+  })
   const deliverySeconds = new Histogram({
     name: 'kurir_delivery_seconds',
     help: 'Time of an attempt to deliver an event',
@@ -177,6 +184,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     },
     eventParked: () => parked.inc(),
     jobSetAside: reason => aside.inc({ reason }),
+    messageSetAside: () => setAside.inc(),
     reconnecting: code => reconnects.inc({ code }),
   }
 }

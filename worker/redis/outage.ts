@@ -34,11 +34,23 @@ function passing(error: Error): Passing | undefined {
   return PASSING.find(({ begins }) => begins.test(answer))
 }
 
-/** Whether an error says no more than that Redis cannot be had now: the same command may be answered later. */
+/** What ioredis says of a connection that ended, by the names of its errors and by the beginnings of those without one. */
+const CONNECTION_NAMES = new Set(['AbortError', 'InterruptError', 'MaxRetriesPerRequestError'])
+const CONNECTION_TEXTS =
+  /^(Connection is closed|Stream isn't writeable|Socket timeout|Command timed out|connect ETIMEDOUT)/
+/** A system's or TLS' code, such as ECONNRESET; Node's own complaints about arguments begin with ERR_. */
+const SYSTEM_CODE = /^(E[A-Z]+|ERR_TLS_.*|ERR_SSL_.*)$/
+
+/**
+ * Whether an error says no more than that Redis cannot be had now: the same command may be answered later. An error that
+ * is not known as one is a defect, or what somebody sent: it would be the same the next time.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof FencedError) return false
-  // ioredis gives the server's answers this name; everything else is the connection's.
-  return error.name !== 'ReplyError' || passing(error) !== undefined
+  // ioredis gives the server's answers this name.
+  if (error.name === 'ReplyError') return passing(error) !== undefined
+  if (CONNECTION_NAMES.has(error.name) || CONNECTION_TEXTS.test(error.message)) return true
+  return 'code' in error && typeof error.code === 'string' && SYSTEM_CODE.test(error.code)
 }
 
 const told = new WeakMap<Logger, Map<string, { at: number; more: number }>>()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cacheGroups } from '../whatsapp/group-cache.ts'
 import { createAnswerRetries } from '../whatsapp/retries.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
@@ -17,6 +18,12 @@ export interface Connection extends LiveSocket {
   /** Aborted as soon as the socket is of no more use. */
   closed: AbortSignal
 }
+
+/**
+ * Longest that the end of a connection waits for what it brought to be stored, in ms. Then STOP, DELETE and the next
+ * connection go on; what is not stored yet keeps its place in the session's line.
+ */
+const DRAINING_MS = 10_000
 
 /** What a connection carries on from the one before. */
 export type ConnectionState = Pick<SocketOptions, 'creds' | 'credentials' | 'caches'>
@@ -71,7 +78,7 @@ export function openConnection(
     async end() {
       release()
       await live.end()
-      await attachment.drained()
+      await Promise.race([attachment.drained(), sleep(DRAINING_MS, undefined, { ref: false })])
     },
     kill() {
       release()

@@ -70,8 +70,13 @@ export interface Attachment {
 /** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */
 export type Follow = (socket: GatedSocket) => Attachment
 
-/** Readies what is to follow a session's next socket. */
-export type Attach = (session: SessionContext) => Promise<Follow>
+/** Makes what follows the sockets of sessions. */
+export interface Attach {
+  /** Readies what is to follow a session's next socket. */
+  follow(session: SessionContext): Promise<Follow>
+  /** The session has no socket and will have none soon: nothing of it is kept in memory. */
+  forget(sessionId: string): void
+}
 
 /** Jobs that need an open session. START, STOP and DELETE are the registry's own. */
 export type SessionJobName = Exclude<JobName, 'START_SESSION' | 'STOP_SESSION' | 'DELETE_SESSION'>

@@ -9,8 +9,7 @@ import { createOutbox } from '../outbox/append.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { MOST_IN_FLIGHT, type Fence, type Outbox } from '../types.ts'
 import { createAttach } from '../whatsapp/attach.ts'
-import type { Attach } from './context.ts'
-import { log, textsOf } from './testing.ts'
+import { around, log, textsOf } from './testing.ts'
 
 const BUDI = '628110000801'
 
@@ -113,13 +112,10 @@ describe('a message in the hands of Baileys', () => {
   async function watched(watch: (sock: WASocket) => void) {
     const { attach } = await rig.owner()
     const self = await rig.owner({
-      attach: async session => {
-        const follow = await attach(session)
-        return socket => {
-          watch(socket.sock)
-          return follow(socket)
-        }
-      },
+      attach: around(attach, follow => socket => {
+        watch(socket.sock)
+        return follow(socket)
+      }),
     })
     return { self, phone: await rig.link(self) }
   }
@@ -170,24 +166,21 @@ describe('a message in the hands of Baileys', () => {
   it('is not taken for another that Baileys is done with meanwhile', async () => {
     const halted = await owner('before the append')
     let after: (() => void) | undefined
-    const attach: Attach = async session => {
-      const follow = await halted.attach(session)
-      return socket => {
-        const attachment = follow(socket)
-        const { messageRetryManager: manager } = socket.sock
-        const cancel = manager?.cancelPendingPhoneRequest.bind(manager)
-        if (manager !== null && cancel !== undefined) {
-          manager.cancelPendingPhoneRequest = id => {
-            cancel(id)
-            const crossing = after
-            after = undefined
-            if (crossing !== undefined) manager.markRetrySuccess('OURS')
-            crossing?.()
-          }
+    const attach = around(halted.attach, follow => socket => {
+      const attachment = follow(socket)
+      const { messageRetryManager: manager } = socket.sock
+      const cancel = manager?.cancelPendingPhoneRequest.bind(manager)
+      if (manager !== null && cancel !== undefined) {
+        manager.cancelPendingPhoneRequest = id => {
+          cancel(id)
+          const crossing = after
+          after = undefined
+          if (crossing !== undefined) manager.markRetrySuccess('OURS')
+          crossing?.()
         }
-        return attachment
       }
-    }
+      return attachment
+    })
     const self = await rig.owner({ attach })
     const phone = await rig.link(self)
     const crossed = Promise.withResolvers<void>()
@@ -206,18 +199,15 @@ describe('a message in the hands of Baileys', () => {
     let decrypted = 0
     const halted = await owner('between append and keys')
     const self = await rig.owner({
-      attach: async session => {
-        const follow = await halted.attach(session)
-        return socket => {
-          const { signalRepository } = socket.sock
-          const decrypt = signalRepository.decryptMessage.bind(signalRepository)
-          signalRepository.decryptMessage = async part => {
-            decrypted += 1
-            return decrypt(part)
-          }
-          return follow(socket)
+      attach: around(halted.attach, follow => socket => {
+        const { signalRepository } = socket.sock
+        const decrypt = signalRepository.decryptMessage.bind(signalRepository)
+        signalRepository.decryptMessage = async part => {
+          decrypted += 1
+          return decrypt(part)
         }
-      },
+        return follow(socket)
+      }),
     })
     const phone = await rig.link(self)
     await receipted(phone)

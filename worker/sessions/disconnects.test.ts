@@ -2,7 +2,7 @@ import type { WASocket } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
-import type { Attach } from './context.ts'
+import { around } from './testing.ts'
 import { sessionRig } from '../../dev/testing/session-rig.ts'
 
 const rig = sessionRig()
@@ -65,13 +65,10 @@ describe('disconnects', () => {
   it('outlives what Baileys leaves unhandled: a frame that is garbage, a stanza at a closed socket', async () => {
     const sockets: WASocket[] = []
     const self = await rig.owner()
-    const attach: Attach = async session => {
-      const follow = await self.attach(session)
-      return socket => {
-        sockets.push(socket.sock)
-        return follow(socket)
-      }
-    }
+    const attach = around(self.attach, follow => socket => {
+      sockets.push(socket.sock)
+      return follow(socket)
+    })
     await self.sessions.close()
     const watched = await rig.owner({ attach })
     await rig.link(watched)

@@ -135,7 +135,9 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   }
 
   function drop(sessionId: string, session: Session): void {
-    if (sessions.get(sessionId) === session) sessions.delete(sessionId)
+    if (sessions.get(sessionId) !== session) return
+    sessions.delete(sessionId)
+    attach.forget(sessionId)
   }
 
   async function runHandler(job: Job<SessionJobName>, signal: AbortSignal, turn: Turn): Promise<JobResult> {

@@ -15,7 +15,7 @@ import { createAttach } from '../whatsapp/attach.ts'
 import { createSentStore } from '../whatsapp/sent-store.ts'
 import type { SocketSettings } from '../whatsapp/socket-config.ts'
 import { createSockets } from '../whatsapp/socket.ts'
-import type { Attach } from './context.ts'
+import type { Attach, Follow } from './context.ts'
 import { createSessions, type PartitionSessions, type SessionsDeps } from './sessions.ts'
 
 /** A log for tests. */
@@ -107,4 +107,9 @@ export async function textsOf(redis: Redis, sessionId: string): Promise<unknown[
 async function eventsOf(redis: Redis, sessionId: string): Promise<WebhookEvent[]> {
   const entries = await redis.xrange(keys.outbox(sessionId), '-', '+')
   return entries.map(([, fields]) => webhookEvent.parse(JSON.parse(fields[fields.indexOf('body') + 1] ?? '')))
+}
+
+/** The same, with `wrap` around what follows each socket. */
+export function around(attach: Attach, wrap: (follow: Follow) => Follow): Attach {
+  return { ...attach, follow: async session => wrap(await attach.follow(session)) }
 }

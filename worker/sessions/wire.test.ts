@@ -55,7 +55,7 @@ function wire() {
     codeFailed: hear('codeFailed'),
   }
   const attachment = { acks: { expect: vi.fn<never>() }, detach: () => undefined, drained: async () => undefined }
-  const attach = async () => () => attachment
+  const attach = { follow: async () => () => attachment, forget: () => undefined }
   const credentials = { loadCreds: async () => undefined } as unknown as Credentials
   return createWire({ sockets: { open }, attach, sent: {} as SentStore }, context, credentials, listener)
 }

@@ -90,7 +90,7 @@ export function createWire(
       const mine = generation
       await ending
       try {
-        const [creds, follow] = await Promise.all([credentials.loadCreds(), deps.attach(context)])
+        const [creds, follow] = await Promise.all([credentials.loadCreds(), deps.attach.follow(context)])
         if (mine === generation) {
           connection = openConnection(deps, context, { creds, credentials, caches, follow }, listenerOf(mine))
         }

@@ -9,10 +9,12 @@ export interface AttachOptions {
   outbox: Outbox
   /** Default: 30 s. */
   ackTimeoutMs?: number
+  /** A message from WhatsApp was set aside; for metrics. */
+  onSetAside?: () => void
 }
 
 /** Makes what follows each new socket: acks of what is sent, and messages on their way into the outbox. */
-export function createAttach({ outbox, ackTimeoutMs }: AttachOptions): Attach {
+export function createAttach({ outbox, ackTimeoutMs, onSetAside }: AttachOptions): Attach {
   // By session and not by socket: what an old socket brought must be stored before what its successor brings.
   const lines = new Map<string, Promise<InboundLine>>()
 
@@ -20,27 +22,47 @@ export function createAttach({ outbox, ackTimeoutMs }: AttachOptions): Attach {
     const { sessionId, fence } = session
     const opened = lines.get(sessionId)
     if (opened !== undefined) return opened
-    const line = openInboundLine(outbox, session)
+    const line = openInboundLine(outbox, session, error => setAside(session, error))
     lines.set(sessionId, line)
-    const forget = () => void (lines.get(sessionId) === line && lines.delete(sessionId))
+    const forget = () => drop(sessionId, line)
     fence.signal.addEventListener('abort', forget, { once: true })
     line.catch(forget)
     return line
   }
 
-  return async session => {
-    const line = await lineOf(session)
-    return socket => {
-      const acks = followAcks(socket.sock.ws, ackTimeoutMs)
-      const inbound = followInbound(socket, session, line)
-      return {
-        acks,
-        detach() {
-          acks.close()
-          inbound.detach()
-        },
-        drained: async () => inbound.drained(),
+  function drop(sessionId: string, line: Promise<InboundLine>): void {
+    if (lines.get(sessionId) === line) lines.delete(sessionId)
+  }
+
+  function setAside({ core, sessionId }: SessionContext, error: unknown): void {
+    // The message of the error may quote what somebody wrote.
+    core.log.warn(
+      { sessionId, reason: error instanceof Error ? error.name : 'unknown' },
+      'an inbound message was set aside',
+    )
+    onSetAside?.()
+  }
+
+  return {
+    async follow(session) {
+      const line = await lineOf(session)
+      return socket => {
+        const acks = followAcks(socket.sock.ws, ackTimeoutMs)
+        const inbound = followInbound(socket, session, line, error => setAside(session, error))
+        return {
+          acks,
+          detach() {
+            acks.close()
+            inbound.detach()
+          },
+          drained: async () => inbound.drained(),
+        }
       }
-    }
+    },
+    forget(sessionId) {
+      const line = lines.get(sessionId)
+      // A socket that is opened meanwhile goes on with the same line.
+      void line?.then(async open => open.idle()).then(() => drop(sessionId, line))
+    },
   }
 }

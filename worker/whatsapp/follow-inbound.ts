@@ -8,10 +8,11 @@ import {
 } from '@whiskeysockets/baileys'
 import type { SessionContext } from '../sessions/context.ts'
 import { MOST_IN_FLIGHT } from '../types.ts'
-import { isForUser, messageJson, snapshot, type MessagesUpsert, type Snapshot } from './event-json.ts'
+import { cutToBounds } from './bounds.ts'
+import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
 import type { GatedSocket } from './frame-gate.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
-import { nameOf, type InboundLine } from './inbound.ts'
+import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
 import { createRoom } from './room.ts'
 
 type EventType = MessagesUpsert['data']['type']
@@ -47,6 +48,7 @@ export function followInbound(
   { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
   line: InboundLine,
+  setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
   const nodes = new WeakMap<Uint8Array, BinaryNode>()
@@ -98,19 +100,28 @@ export function followInbound(
   }
 
   function receive({ messages, type }: BaileysEventMap['messages.upsert']): void {
-    for (const message of messages) void bring(message, type, handling?.take(message.key.id ?? ''))
+    for (const message of messages) {
+      if (message.message && cutToBounds(message.message)) {
+        core.log.warn({ sessionId }, 'an inbound message was cut: it is nested too deep, or too large')
+      }
+      void bring(message, type, handling?.take(message.key.id ?? ''))
+    }
   }
 
+  /** Never rejects: nobody waits for it. */
   async function bring(message: WAMessage, type: EventType, open: Open | undefined): Promise<void> {
-    const stored = await store(message, type)
+    const stored = await store(message, type).catch((error: unknown) => {
+      setAside(error)
+      return true
+    })
     open?.(stored)
     if (!stored && !detached) await sock.end(new Error('an inbound message cannot be stored')).catch(() => undefined)
   }
 
   /** Resolves true when there is no more to do for the message. */
   async function store(message: WAMessage, type: EventType): Promise<boolean> {
-    const taken = take(message)
-    if (taken === undefined) return true
+    if (!isForUser(message)) return true
+    const taken = snapshot(message)
     const timestamp = Math.floor(core.clock.now() / 1000)
     const me = { id: sock.user?.id, lid: sock.user?.lid }
     const find = async (lid: string) => sock.signalRepository.lidMapping.getPNForLID(lid)
@@ -121,17 +132,6 @@ export function followInbound(
       data: { messages: [await messageJson(taken, me, find)], type },
     })
     return line.push({ name: nameOf(taken.key, taken.rest), event })
-  }
-
-  function take(message: WAMessage): Snapshot | undefined {
-    try {
-      return isForUser(message) ? snapshot(message) : undefined
-    } catch (error) {
-      // Somebody nested a message as deep as the stack allows. Delivered again it would be no better.
-      const reason = error instanceof Error ? error.name : 'unknown'
-      core.log.warn({ sessionId, reason }, 'an inbound message cannot be read')
-      return undefined
-    }
   }
 
   function hook(): void {
@@ -153,6 +153,8 @@ export function followInbound(
     const emit = ev.emit.bind(ev)
     ev.emit = (event, data) => {
       if (event === 'messages.upsert') receive(data as BaileysEventMap['messages.upsert'])
+      // Baileys' own listener takes the id for granted, and nobody catches what it throws.
+      if (event === 'call' && (data as BaileysEventMap['call']).some(({ id }) => typeof id !== 'string')) return false
       return emit(event, data)
     }
 

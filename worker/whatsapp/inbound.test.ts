@@ -22,8 +22,9 @@ async function setUp(append: (event: WebhookEvent) => Promise<void> = async () =
     fence: { signal: lease.signal },
     core: { log: pino({ enabled: false }) },
   } as unknown as SessionContext
-  const line = await openInboundLine(outbox, session)
-  return { appended, lease, line, push: async (name: string) => line.push(inbound(name)) }
+  const aside: unknown[] = []
+  const line = await openInboundLine(outbox, session, error => aside.push(error))
+  return { aside, appended, lease, line, push: async (name: string) => line.push(inbound(name)) }
 }
 
 /** The event's session carries the name: nothing here reads the rest. */
@@ -35,7 +36,7 @@ function inbound(name: string): Inbound {
 test('appends in order, and tries again before it goes on', async () => {
   let failures = 2
   const { appended, push } = await setUp(async ({ sessionId }) => {
-    if (sessionId === 'a' && failures-- > 0) throw new Error('redis is away')
+    if (sessionId === 'a' && failures-- > 0) throw new Error('Connection is closed.')
   })
   const first = push('a')
   expect(await Promise.all([first, ...['b', 'c'].map(push)])).toEqual([true, true, true])
@@ -83,6 +84,19 @@ test('remembers the last thousand', async () => {
   expect(['old 1', 'old 2', 'old 1000', 'new'].map(name => line.knows(name))).toEqual([false, true, true, true])
 })
 
+test('sets aside what cannot be made or stored, and goes on', async () => {
+  const { aside, appended, line, push } = await setUp(async ({ sessionId }) => {
+    if (sessionId === 'refused') throw new TypeError('a defect, or what somebody sent')
+  })
+  const event = async () => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+  const all = [push('a'), line.push({ name: 'deep', event }), push('refused'), push('b')]
+  expect(await Promise.all(all)).toEqual([true, true, true, true])
+  expect(appended).toEqual(['a', 'b'])
+  expect(aside).toHaveLength(2)
+})
+
 test('says so when the lease is lost', async () => {
   const { appended, push } = await setUp(async () => {
     throw new FencedError(0)
@@ -93,7 +107,7 @@ test('says so when the lease is lost', async () => {
 
 test('stops trying when the lease is given up', async () => {
   const { lease, push } = await setUp(async () => {
-    throw new Error('redis is away')
+    throw new Error('Connection is closed.')
   })
   const waiting = [push('a'), push('b')]
   setTimeout(() => lease.abort(), 5)

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isJidNewsletter, jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
+import { isOutage, tellOutage } from '../redis/outage.ts'
 import type { SessionContext } from '../sessions/context.ts'
 import { REMEMBERED, type Outbox } from '../types.ts'
 import { keepNewest } from '../keep-newest.ts'
@@ -21,8 +22,8 @@ export interface Inbound {
 /** The line of one session's events into its outbox, in their order, as long as the lease is held. It outlives sockets. */
 export interface InboundLine {
   /**
-   * Appends the event after those before it, unless one of that name was. Resolves true when Redis has it, false when it
-   * never will by our hand: the lease is lost. Never rejects.
+   * Appends the event after those before it, unless one of that name was. Resolves true when there is no more to do for it:
+   * Redis has it, or it was set aside. False when Redis never will have it by our hand: the lease is lost. Never rejects.
    */
   push(inbound: Inbound): Promise<boolean>
   /** Whether an event of that name was appended, or is about to be. */
@@ -31,19 +32,29 @@ export interface InboundLine {
   idle(): Promise<void>
 }
 
+/** Told of an event that cannot be stored, and why. */
+export type SetAside = (error: unknown) => void
+
 interface Waiting extends Inbound {
   done: (stored: boolean) => void
 }
 
 /**
  * Opens the line of a session; rejects when Redis does not tell what was appended before. Events that come while others
- * are on their way go together. What fails is tried again, and everything behind it waits, until it succeeds or the lease
- * is gone; then WhatsApp still has the messages, because their receipts were held back, and the next owner can decrypt
- * them, because so were the keys (see follow-inbound.ts).
+ * are on their way go together. In an outage of Redis they are tried again until it is over or the lease is gone; then
+ * WhatsApp still has the messages, because their receipts were held back, and the next owner can decrypt them, because so
+ * were the keys (see follow-inbound.ts). An event that fails for another reason would fail again, and everything behind it
+ * would wait for ever: it is set aside.
  */
-export async function openInboundLine(outbox: Outbox, session: SessionContext): Promise<InboundLine> {
+export async function openInboundLine(
+  outbox: Outbox,
+  session: SessionContext,
+  setAside: SetAside,
+): Promise<InboundLine> {
   const { fence, core, sessionId } = session
   const known = new Set((await outbox.received(fence, sessionId)).toReversed())
+  /** Names of what was set aside since the batch began. */
+  const aside = new Set<string>()
   const waiting: Waiting[] = []
   let drained: Promise<void> | undefined
 
@@ -52,34 +63,49 @@ export async function openInboundLine(outbox: Outbox, session: SessionContext): 
       const batch = waiting.slice(0, BATCH)
       await appendAll(batch.filter(({ name }, i) => batch.findIndex(each => each.name === name) === i))
       waiting.splice(0, batch.length)
-      for (const { name, done } of batch) done(known.has(name))
+      for (const { name, done } of batch) done(known.has(name) || aside.has(name))
+      aside.clear()
     }
     drained = undefined
   }
 
   async function appendAll(batch: readonly Inbound[]): Promise<void> {
-    let left = batch.filter(({ name }) => !known.has(name))
+    const isLeft = ({ name }: Inbound) => !known.has(name) && !aside.has(name)
+    let left = batch.filter(isLeft)
     for (let pauseMs = 50; left.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      try {
-        await append(left)
-      } catch (error) {
-        if (error instanceof FencedError || fence.signal.aborted) return
-        const reason = error instanceof Error ? error.message : 'unknown'
-        core.log.warn({ sessionId, reason }, 'inbound messages cannot be stored yet')
-        await sleep(pauseMs, undefined, { signal: fence.signal }).catch(() => undefined)
-      }
-      left = left.filter(({ name }) => !known.has(name))
+      const errors = await append(left)
+      if (fence.signal.aborted || errors.some(error => error instanceof FencedError)) return
+      left = left.filter(isLeft)
+      if (left.length === 0) return
+      tellOutage(core.log, errors[0], 'inbound messages cannot be stored yet')
+      await sleep(pauseMs, undefined, { signal: fence.signal }).catch(() => undefined)
     }
   }
 
-  async function append(batch: readonly Inbound[]): Promise<void> {
-    const made = await Promise.all(batch.map(async ({ name, event }) => ({ name, event: await event() })))
-    const appended = made.map(async ({ name, event }) => {
-      await outbox.append(fence, event, { received: name })
-      remember(name)
+  /** Resolves with the errors after which the same may be tried again, or is useless. */
+  async function append(batch: readonly Inbound[]): Promise<unknown[]> {
+    const errors: unknown[] = []
+    const failed = (name: string, error: unknown): void => {
+      if (error instanceof FencedError || isOutage(error)) errors.push(error)
+      else {
+        aside.add(name)
+        setAside(error)
+      }
+    }
+    const made = await Promise.allSettled(batch.map(async ({ event }) => event()))
+    // Called in one turn, so that they go in one command, in their order.
+    const appended = made.map(async (outcome, i) => {
+      const name = batch[i]?.name ?? ''
+      if (outcome.status === 'rejected') return failed(name, outcome.reason)
+      try {
+        await outbox.append(fence, outcome.value, { received: name })
+        remember(name)
+      } catch (error) {
+        failed(name, error)
+      }
     })
-    const failed = (await Promise.allSettled(appended)).find(({ status }) => status === 'rejected')
-    if (failed?.status === 'rejected') throw failed.reason
+    await Promise.all(appended)
+    return errors
   }
 
   function remember(name: string): void {

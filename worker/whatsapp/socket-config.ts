@@ -51,6 +51,9 @@ export function configOf(settings: SocketSettings, options: ConfigParts): Partia
     userDevicesCache: caches.userDevices,
     placeholderResendCache: caches.placeholders,
     callOfferCache: caches.calls,
+    // Baileys waits so long before it asks for what it could not decrypt, and no other message is read meanwhile: a hundred
+    // such stanzas of a stranger held up the texts of all others for 25 s.
+    retryRequestDelayMs: 0,
     // See `limitHandshake`.
     connectTimeoutMs: 0,
     // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.

@@ -23,6 +23,8 @@ const sendSchema = z.object({
   text: z.string().optional(),
   /** Any message as protobuf JSON, instead of `text`. */
   message: z.record(z.string(), z.unknown()).optional(),
+  /** The protobuf itself, instead of both; to linked numbers alone. */
+  bytes: z.base64().optional(),
 })
 
 const mediaSchema = z.object({
@@ -38,8 +40,10 @@ const mediaSchema = z.object({
 /** What contacts write. */
 export const messageRoutes = [
   route('POST', '/send', sendSchema, (context, input) => {
+    const bytes = input.bytes === undefined ? undefined : Buffer.from(input.bytes, 'base64')
+    if (bytes !== undefined) return writeAs(context, { ...input, message: {}, bytes })
     const message = input.message ? proto.Message.fromObject(input.message) : textMessage(input.text)
-    return writeAs(context, { ...input, message })
+    return writeAs(context, { ...input, message, bytes: undefined })
   }),
   route('POST', '/send-media', mediaSchema, (context, input) => {
     const { kind, mimetype, caption, fileName, ptt } = input
@@ -64,11 +68,20 @@ function textMessage(text: string | undefined): proto.IMessage {
 /** Has a simulated number write to a linked number or a group. */
 export function writeAs(
   context: Context,
-  send: { from: string; to: string; message: proto.IMessage; id?: string | undefined; addressing: 'lid' | 'pn' },
+  send: {
+    from: string
+    to: string
+    message: proto.IMessage
+    bytes?: Uint8Array | undefined
+    id?: string | undefined
+    addressing: 'lid' | 'pn'
+  },
 ): { id: string } {
   const common = { from: send.from, message: send.message, ...(send.id === undefined ? {} : { id: send.id }) }
-  if (!send.to.endsWith('@g.us'))
-    return sendFromContact(context, { ...common, to: send.to, addressing: send.addressing })
+  if (!send.to.endsWith('@g.us')) {
+    const bytes = send.bytes && { bytes: send.bytes }
+    return sendFromContact(context, { ...common, ...bytes, to: send.to, addressing: send.addressing })
+  }
   const group = context.groups.byJid.get(send.to)
   if (!group) throw new ControlError(404, 'group_unknown', 'no such group')
   return sendToGroup(context, group, common)

@@ -5,12 +5,14 @@ import { faultRoutes } from './faults.ts'
 import { groupRoutes } from './groups.ts'
 import { messageRoutes } from './messages.ts'
 import { recordRoutes } from './records.ts'
+import { stanzaRoutes } from './stanzas.ts'
 
 /** All calls of the control side. */
 export const controlRoutes: readonly ControlRoute[] = [
   ...accountRoutes,
   ...messageRoutes,
   ...askRoutes,
+  ...stanzaRoutes,
   ...groupRoutes,
   ...faultRoutes,
   ...recordRoutes,
