@@ -96,6 +96,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const client = createTestClient(simulator.waUrl, {
     fetchAgent: new HttpsAgent({ ca: simulator.caPem }),
     getMessage: createAnswerRetries({
+      fence,
       sessionId,
       sent,
       sock: () => client.socket,

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
 import { persist } from '../redis/persist.ts'
+import { readBytes, readFields } from '../redis/reads.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Cipher, Place } from './cipher.ts'
@@ -121,7 +122,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     const found = new Map<string, Known>()
     if (missing.length > 0) {
       const before = writes
-      const answers = await persist(async () => redis.hmgetBuffer(hash, ...missing.map(fieldOf)), fence, log)
+      const answers = await persist(async () => readBytes(redis, fence, hash, missing.map(fieldOf)), fence, log)
       for (const [i, place] of missing.entries()) {
         const envelope = answers[i]
         const value = envelope ? cipher.decrypt(envelope, place) : null
@@ -152,7 +153,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
 
   async function survey(): Promise<void> {
     const before = writes
-    const found = await persist(async () => redis.hkeys(hash), fence, log)
+    const found = await persist(async () => readFields(redis, fence, hash), fence, log)
     // A write that ended in between may have added what this does not name.
     if (writes === before && queue.idle) fields = new Set(found.filter(field => !field.startsWith('pre-key:')))
   }

@@ -20,7 +20,7 @@ export const groupCreate: Handler<'GROUP_CREATE'> = async (context, job, signal)
   context.turn.asked()
   const intent = messageIdOf(sock.authState.creds, { sessionId, id: job.id, createdAt: job.createdAt })
   try {
-    if ((await sent.get(sessionId, intent)) !== undefined) {
+    if ((await sent.get(fence, sessionId, intent)) !== undefined) {
       const first = await findCreated(sock, subject, job.createdAt)
       if (first !== undefined) return { groupJid: first.id, participants: joined(participants, first) }
     }

@@ -7,9 +7,9 @@ import { sendFor } from '../whatsapp/send.ts'
 /** SEND_REPLY: a text that quotes a message. */
 export const sendReply: Handler<'SEND_REPLY'> = async (context, job, signal) => {
   const { to, text, quoted } = job.data
-  const { sock, sent, sessionId } = context
+  const { sock, sent, fence, sessionId } = context
   const build = async () => {
-    const ours = quoted.key.fromMe === true ? (await sent.get(sessionId, quoted.key.id))?.message : undefined
+    const ours = quoted.key.fromMe === true ? (await sent.get(fence, sessionId, quoted.key.id))?.message : undefined
     const me = (to.endsWith('@lid') ? sock.user?.lid : undefined) ?? sock.user?.id ?? ''
     const contextInfo = quote(quoted, { to, me, ours })
     return generateWAMessageContent({ text, contextInfo }, contentOptions(context, to))

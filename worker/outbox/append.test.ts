@@ -147,6 +147,8 @@ describe('append', () => {
     expect([names.at(0), names.at(-1)]).toEqual([`name ${REMEMBERED + 9}`, 'name 10'])
     await server.claim()
     await expect(append(0)).rejects.toThrow(FencedError)
+    await expect(outbox.received(fence, 'a')).rejects.toThrow(FencedError)
+    fence = await server.claim()
     expect(await outbox.received(fence, 'a')).toEqual(names)
   })
 

@@ -5,6 +5,7 @@ import { keys } from '../../shared/keys.ts'
 import { writeSessionView } from '../../shared/session.ts'
 import type { Along, Clock, Fence, Outbox } from '../types.ts'
 import { persist } from '../redis/persist.ts'
+import { readList } from '../redis/reads.ts'
 import { appendScript, deleteScript } from './scripts.ts'
 
 /** Most events that one script call stores; keeps the script short for everyone else on Redis. */
@@ -113,7 +114,7 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
         enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, along, resolve, reject })
       }),
     received: async (fence, sessionId) =>
-      persist(async () => redis.lrange(keys.received(sessionId), 0, -1), fence, log),
+      persist(async () => readList(redis, fence, keys.received(sessionId)), fence, log),
     deleteAfterDelivery: async (fence, sessionId) =>
       new Promise<void>((resolve, reject) => {
         enqueue(sessionId, { kind: 'delete', fence, resolve, reject })

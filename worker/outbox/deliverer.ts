@@ -86,8 +86,11 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       // Listening comes first: what is appended while the backlog is read is either in it or heard of.
       const unlisten = deps.outbox.listen(fence.partition, (sessionId, seq) => own.ring(sessionId, seq))
       try {
-        for (const { sessionId, at } of await store.pending()) own.sleep(sessionId, at)
-        await aborted(AbortSignal.any([signal, held.signal]))
+        const ended = aborted(AbortSignal.any([signal, held.signal]))
+        // Redis may be away for longer than we are to run.
+        const pending = await Promise.race([store.pending(), ended])
+        for (const { sessionId, at } of pending ?? []) own.sleep(sessionId, at)
+        await ended
       } catch (error) {
         if (!(error instanceof FencedError)) throw error
       } finally {

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../types.ts'
 import { persist } from '../redis/persist.ts'
+import { readField, readHash, readScores } from '../redis/reads.ts'
 import { deferScript, loadScript, redriveScript, replayScript, settleScript, surveyScript } from './scripts.ts'
 
 /** A stored event. `id` is its webhook-id, `at` the time in ms at which it was stored, `body` the text to send. */
@@ -59,16 +60,13 @@ const SURVEY_PAGE = 200
 export function createStore({ redis, log, fence, retention }: StoreDeps) {
   const undelivered = keys.undelivered(fence.partition)
   const keysOf = (id: string) => [keys.cursor(id), keys.outbox(id), undelivered, keys.poison(id)]
-  const lasting = async (write: () => Promise<unknown>) => persist(write, fence, log)
+  const lasting = async <T>(command: () => Promise<T>) => persist(command, fence, log)
 
   return {
     /** Sessions with events to deliver and the time in ms of the next attempt, soonest first. */
     async pending(): Promise<{ sessionId: string; at: number }[]> {
-      const flat = (await lasting(async () => redis.zrange(undelivered, '0', '-1', 'WITHSCORES'))) as string[]
-      return Array.from({ length: flat.length / 2 }, (_, i) => ({
-        sessionId: flat[2 * i] ?? '',
-        at: Number(flat[2 * i + 1]),
-      }))
+      const waiting = await lasting(async () => readScores(redis, fence, undelivered))
+      return waiting.map(({ member, score }) => ({ sessionId: member, at: score }))
     },
 
     async load(sessionId: string): Promise<Position> {
@@ -112,7 +110,7 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
 
     /** The session's events that were given up, oldest first. */
     async parked(sessionId: string): Promise<ParkedEvent[]> {
-      const hash = await redis.hgetall(keys.poison(sessionId))
+      const hash = await readHash(redis, fence, keys.poison(sessionId))
       return Object.entries(hash)
         .map(([seq, text]) => ({ seq: Number(seq), ...parkedRecord.parse(JSON.parse(text)) }))
         .toSorted((a, b) => a.seq - b.seq)
@@ -120,7 +118,7 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
 
     /** Puts a parked event at the end of the outbox. Answers its new seq, or undefined when it is not parked. */
     async redrive(sessionId: string, seq: number, now: number): Promise<number | undefined> {
-      const text = (await lasting(async () => redis.hget(keys.poison(sessionId), String(seq)))) as string | null
+      const text = await lasting(async () => readField(redis, fence, keys.poison(sessionId), String(seq)))
       const { id, body } = text === null ? { id: '', body: '' } : parkedRecord.parse(JSON.parse(text))
       const args = [sessionId, seq, now, id, body]
       return Number(await lasting(async () => redriveScript.run(redis, fence, keysOf(sessionId), args))) || undefined

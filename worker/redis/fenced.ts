@@ -19,6 +19,8 @@ export interface FencedScript {
    * costs a fraction of a command each. Each has its own reply or error.
    */
   run(redis: Redis, fence: Fence, scriptKeys: readonly string[], args: readonly Argument[]): Promise<unknown>
+  /** The same; replies are bytes as they are stored. */
+  runForBytes(redis: Redis, fence: Fence, scriptKeys: readonly string[], args: readonly Argument[]): Promise<unknown>
 }
 
 interface Call {
@@ -26,6 +28,7 @@ interface Call {
   script: number
   keys: readonly string[]
   args: readonly Argument[]
+  bytes: boolean
   done: PromiseWithResolvers<unknown>
 }
 
@@ -51,13 +54,13 @@ const called = new WeakMap<Redis, Map<string, Gathered>>()
 /** Declares a fenced script. `lua` sees only its own keys and arguments. */
 export function fencedScript(lua: string): FencedScript {
   const script = scripts.push(lua)
-  return {
-    async run(redis, fence, scriptKeys, args) {
+  const call = (bytes: boolean): FencedScript['run'] =>
+    async function run(redis, fence, scriptKeys, args) {
       const done = Promise.withResolvers<unknown>()
-      gather(redis, fence, { script, keys: scriptKeys, args, done })
+      gather(redis, fence, { script, keys: scriptKeys, args, bytes, done })
       return done.promise
-    },
-  }
+    }
+  return { run: call(false), runForBytes: call(true) }
 }
 
 // The comparison stands in the same script as the writes: a check made before the call could be stale by the time of it.
@@ -108,9 +111,15 @@ async function run(redis: Redis, fence: Fence, calls: readonly Call[]): Promise<
   const args = calls.flatMap(call => [call.script, call.keys.length, call.args.length, ...call.args])
   if (all?.count !== scripts.length) all = { script: plainScript(sourceOfAll()), count: scripts.length }
   try {
-    const replies = (await all.script.run(redis, scriptKeys, [fence.token, ...args])) as unknown[]
-    for (const [i, { done }] of calls.entries()) {
-      const reply = replies[i]
+    const forBytes = calls.some(({ bytes }) => bytes)
+    const { script } = all
+    const withToken = [fence.token, ...args]
+    const replying = forBytes
+      ? script.runForBytes(redis, scriptKeys, withToken)
+      : script.run(redis, scriptKeys, withToken)
+    const replies = (await replying) as unknown[]
+    for (const [i, { done, bytes }] of calls.entries()) {
+      const reply = forBytes && !bytes ? toText(replies[i]) : replies[i]
       if (reply instanceof Error) done.reject(reply)
       else done.resolve(reply)
     }
@@ -118,4 +127,10 @@ async function run(redis: Redis, fence: Fence, calls: readonly Call[]): Promise<
     const reason = isReply(error, 'FENCED') ? new FencedError(fence.partition) : error
     for (const { done } of calls) done.reject(reason)
   }
+}
+
+/** A reply of bytes as strings, for calls that went together with one that asked for bytes. */
+function toText(reply: unknown): unknown {
+  if (Buffer.isBuffer(reply)) return reply.toString()
+  return Array.isArray(reply) ? reply.map(toText) : reply
 }

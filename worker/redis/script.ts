@@ -11,20 +11,32 @@ export interface Script {
    * Rejects with what Redis or the connection answers.
    */
   run(redis: Redis, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
+  /** The same; replies are bytes as they are stored. */
+  runForBytes(redis: Redis, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
 }
 
 /** Declares a script that needs no lease, such as claiming one. */
 export function plainScript(lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex')
+  async function known(byHash: () => Promise<unknown>, byText: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return await byHash()
+    } catch (error) {
+      if (!isReply(error, 'NOSCRIPT')) throw error
+      return byText()
+    }
+  }
   return {
-    async run(redis, keys, args) {
-      try {
-        return await redis.evalsha(sha, keys.length, ...keys, ...args)
-      } catch (error) {
-        if (!isReply(error, 'NOSCRIPT')) throw error
-        return redis.eval(lua, keys.length, ...keys, ...args)
-      }
-    },
+    run: async (redis, keys, args) =>
+      known(
+        async () => redis.evalsha(sha, keys.length, ...keys, ...args),
+        async () => redis.eval(lua, keys.length, ...keys, ...args),
+      ),
+    runForBytes: async (redis, keys, args) =>
+      known(
+        async () => redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args),
+        async () => redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args),
+      ),
   }
 }
 

@@ -43,6 +43,7 @@ export function openConnection(
     fence,
     getMessage: createAnswerRetries({
       sessionId,
+      fence,
       sent,
       sock: () => live.sock,
       groups: async jid => groups(jid),

@@ -36,7 +36,8 @@ export interface SentStore {
     message: proto.IMessage,
     audience?: Audience,
   ): Promise<proto.IMessage>
-  get(sessionId: string, messageId: string): Promise<Kept | undefined>
+  /** What is kept under the id. Throws `FencedError`. */
+  get(fence: Fence, sessionId: string, messageId: string): Promise<Kept | undefined>
 }
 
 /** One session as its socket's followers see it. `fence` guards every write they make for it. */

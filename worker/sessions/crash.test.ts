@@ -237,10 +237,10 @@ describe('a message in the hands of Baileys', () => {
     const next = await rig.owner()
     await next.sessions.restore()
     await rig.isReady(next)
-    const read = rig.redis.hmgetBuffer.bind(rig.redis)
+    const read = rig.redis.callBuffer.bind(rig.redis)
     const reading = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
-    rig.redis.hmgetBuffer = (async (...args: Parameters<typeof read>) => {
+    rig.redis.callBuffer = (async (...args: Parameters<typeof read>) => {
       if (args.some(arg => String(arg).startsWith('session:'))) {
         reading.resolve()
         await goOn.promise
@@ -251,7 +251,7 @@ describe('a message in the hands of Baileys', () => {
     await reading.promise
     await rig.whatsapp.disconnect(phone, { how: 'cut' })
     await until('the end of the socket', () => !next.sessions.ready(rig.sessionId))
-    rig.redis.hmgetBuffer = read
+    rig.redis.callBuffer = read
     goOn.resolve()
     await rig.isReady(next)
     await receipted(phone)

@@ -1,6 +1,7 @@
 import { keys } from '../../shared/keys.ts'
 import { readSessionView, type SessionView } from '../../shared/session.ts'
 import { persist } from '../redis/persist.ts'
+import { isThere, readHash, readSet } from '../redis/reads.ts'
 import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import type { Core, Fence } from '../types.ts'
 
@@ -54,15 +55,15 @@ export function createRecords({ redis, log, clock }: Core, fence: Fence): Record
   const run = async (...call: Parameters<typeof ask>): Promise<void> => void (await ask(...call))
 
   return {
-    started: async () => redis.smembers(started),
+    started: async () => readSet(redis, fence, started),
     markStarted: async sessionId => run(add, [started], sessionId),
     unmarkStarted: async sessionId => run(take, [started], sessionId),
-    view: async sessionId => readSessionView(await redis.hgetall(keys.session(sessionId))),
+    view: async sessionId => readSessionView(await readHash(redis, fence, keys.session(sessionId))),
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
       while ((await ask(forget, [started, ...owned, keys.deleted], sessionId, clock.now())) === 1);
     },
-    hasCredentials: async sessionId => (await redis.exists(keys.credentials(sessionId))) === 1,
+    hasCredentials: async sessionId => isThere(redis, fence, keys.credentials(sessionId)),
   }
 }

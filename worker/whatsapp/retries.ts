@@ -1,6 +1,7 @@
 import { isJidGroup, isLidUser, isPnUser, jidDecode, type GroupMetadata, type WASocket } from '@whiskeysockets/baileys'
 import type { PossiblyExtendedCacheStore } from '@whiskeysockets/baileys'
 import type { GetMessage, SentStore } from '../sessions/context.ts'
+import type { Fence } from '../types.ts'
 import { wasMember, type Kept } from './audience.ts'
 
 /** A recipient that cannot decrypt asks a few times, then it never will. */
@@ -9,6 +10,7 @@ const MOST_ANSWERS = 5
 /** What answering needs. */
 export interface RetriesDeps {
   sessionId: string
+  fence: Fence
   sent: Pick<SentStore, 'get'>
   /** The socket that is asked; nothing is asked before there is one. */
   sock: () => Pick<WASocket, 'signalRepository' | 'user'>
@@ -23,11 +25,11 @@ export interface RetriesDeps {
  * person (by number or LID); in a group, who was in it when the message was sent; and our own devices. A phone that asks
  * in a group has Baileys send to all who are in it now, so it is answered only while nobody has joined since.
  */
-export function createAnswerRetries({ sessionId, sent, sock, groups, answers }: RetriesDeps): GetMessage {
+export function createAnswerRetries({ sessionId, fence, sent, sock, groups, answers }: RetriesDeps): GetMessage {
   return async ({ remoteJid, participant, id }) => {
     if (!id || !remoteJid) return undefined
     const asker = participant ?? remoteJid
-    const kept = await sent.get(sessionId, id)
+    const kept = await sent.get(fence, sessionId, id)
     if (kept === undefined || !(await mayAsk(kept, remoteJid, asker))) return undefined
     const key = `${id}|${asker}`
     const answered = (await answers.get<number>(key)) ?? 0

@@ -35,7 +35,7 @@ export async function sendFor(
   if (outgoing.costly !== true) context.turn.asked()
   try {
     const to = await findRecipient(sock, outgoing.to)
-    const earlier = outgoing.costly === true ? await sent.get(sessionId, messageId) : undefined
+    const earlier = outgoing.costly === true ? await sent.get(fence, sessionId, messageId) : undefined
     const message =
       earlier?.message ??
       (await sent.keep(fence, sessionId, messageId, await outgoing.build(), await audienceOf(context, to)))

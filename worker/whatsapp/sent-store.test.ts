@@ -47,17 +47,17 @@ test('a new instance finds a poll with its secret again', async () => {
     pollCreationMessage: { name: 'When?', options: [{ optionName: 'now' }], selectableOptionsCount: 0 },
   }
   await open().keep(fence, sessionId, 'A', poll)
-  const found = (await open().get(sessionId, 'A'))?.message
+  const found = (await open().get(fence, sessionId, 'A'))?.message
   expect(Buffer.from(found?.messageContextInfo?.messageSecret ?? [])).toEqual(messageSecret)
   expect(found?.pollCreationMessage?.options?.[0]?.optionName).toBe('now')
-  expect(await open().get(sessionId, 'B')).toBeUndefined()
+  expect(await open().get(fence, sessionId, 'B')).toBeUndefined()
 })
 
 test('a repeat gets what was kept first', async () => {
   const store = open()
   expect(await store.keep(fence, sessionId, 'A', text('first'))).toMatchObject(text('first'))
   expect(await store.keep(fence, sessionId, 'A', text('second'))).toMatchObject(text('first'))
-  expect(await store.get(sessionId, 'A')).toMatchObject({ message: text('first') })
+  expect(await store.get(fence, sessionId, 'A')).toMatchObject({ message: text('first') })
 })
 
 test('is encrypted, and bound to its session and id', async () => {
@@ -67,9 +67,9 @@ test('is encrypted, and bound to its session and id', async () => {
   expect(envelope?.includes('private')).toBe(false)
   await redis.hset(keys.sent(sessionId), 'B', envelope ?? '')
   await redis.hset(keys.sent('other'), 'A', envelope ?? '')
-  expect(await store.get(sessionId, 'B')).toBeUndefined()
-  expect(await store.get('other', 'A')).toBeUndefined()
-  expect(await open(undefined, randomBytes(32).toString('base64')).get(sessionId, 'A')).toBeUndefined()
+  expect(await store.get(fence, sessionId, 'B')).toBeUndefined()
+  expect(await store.get(fence, 'other', 'A')).toBeUndefined()
+  expect(await open(undefined, randomBytes(32).toString('base64')).get(fence, sessionId, 'A')).toBeUndefined()
 })
 
 test('writes nothing without the lease', async () => {

@@ -2,6 +2,7 @@ import { keys } from '../../shared/keys.ts'
 import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
+import { readBytes } from '../redis/reads.ts'
 import type { SentStore } from '../sessions/context.ts'
 import type { Core } from '../types.ts'
 import { packKept, unpackKept } from './audience.ts'
@@ -45,9 +46,9 @@ return 1
 export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits = SENT_LIMITS): SentStore {
   const { redis, clock, log } = core
 
-  const get: SentStore['get'] = async (sessionId, messageId) => {
-    const envelope = await redis.hgetBuffer(keys.sent(sessionId), messageId)
-    if (envelope === null) return undefined
+  const get: SentStore['get'] = async (fence, sessionId, messageId) => {
+    const [envelope] = await readBytes(redis, fence, keys.sent(sessionId), [messageId])
+    if (!envelope) return undefined
     try {
       return unpackKept(cipher.decrypt(envelope, place(sessionId, messageId)))
     } catch (error) {
@@ -67,7 +68,7 @@ export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits =
       // An outage of Redis is no failure of the job, which would lose its place by it.
       const kept = await persist(async () => KEEP.run(redis, fence, at, args), fence, log)
       if (kept === 1) return message
-      return (await get(sessionId, messageId))?.message ?? message
+      return (await get(fence, sessionId, messageId))?.message ?? message
     },
   }
 }
