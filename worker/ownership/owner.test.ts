@@ -43,13 +43,14 @@ afterEach(async () => {
   await Promise.all(workers.splice(0).map(worker => worker.stop()))
 })
 
-/** A worker of this process. `skew` moves its monotonic clock, as a freeze would. */
+/** A worker of this process. `skew` moves its monotonic clock, as a freeze would; a `late` one begins when it is connected. */
 function startWorker(
   workerId: string,
   partitions: number,
   close: (partition: number) => Promise<unknown> = async () => undefined,
   timing = TIMING,
   url = server.url,
+  late = false,
 ) {
   const connections = [connectRedis(url, 'fail', log), connectRedis(url, 'wait', log)] as const
   const stopping = new AbortController()
@@ -76,7 +77,8 @@ function startWorker(
       }
     },
   })
-  const running = owner.run(stopping.signal)
+  const connected = async () => until('connections', () => connections.every(({ status }) => status === 'ready'))
+  const running = late ? connected().then(async () => owner.run(stopping.signal)) : owner.run(stopping.signal)
   const worker = {
     owner,
     opened,
@@ -295,7 +297,7 @@ describe('a Redis that was given an older copy', () => {
     const dir = await mkdtemp(join(tmpdir(), 'kurir-owner-'))
     let own = await startRedis({ port, dir })
     const other = new Redis(own.url, { maxRetriesPerRequest: null }).on('error', () => {})
-    const a = startWorker('a', 1, undefined, SLOW, own.url)
+    const a = startWorker('a', 1, undefined, SLOW, own.url, true)
     await until('a owns it', async () => a.owned().length === 1)
     await other.set(COUNTERS[0] as string, '60')
     await other.save()

@@ -109,14 +109,14 @@ export function createOwner(deps: OwnerDeps): Owner {
   }
 
   function watchRestarts() {
-    redis.on('ready', () => {
-      const note = (found: string | undefined) => {
-        restarted ||= runId !== undefined && found !== undefined && found !== runId
-        runId = found ?? runId
-        if (restarted) wake.abort()
-      }
-      runIdOf(redis).then(note, () => undefined)
-    })
+    const note = (found: string | undefined) => {
+      restarted ||= runId !== undefined && found !== undefined && found !== runId
+      runId = found ?? runId
+      if (restarted) wake.abort()
+    }
+    const look = () => void runIdOf(redis).then(note, () => undefined)
+    redis.on('ready', look)
+    if (redis.status === 'ready') look()
   }
 
   async function begin(back: boolean): Promise<number> {

@@ -5,7 +5,7 @@ import { MOST_HELD } from '../lanes/lanes.ts'
 import { isOperationName } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
 import { FencedError } from '../redis/fenced.ts'
-import { isOutage } from '../redis/outage.ts'
+import { isOutage, tellOutage } from '../redis/outage.ts'
 import type { Core, Fence } from '../types.ts'
 import type { Aside } from './aside.ts'
 import { LONGEST_READ_MS, type Doorbell } from './doorbell.ts'
@@ -287,7 +287,8 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           if (signal.aborted) return
           // What Redis refuses though it is there is a key of the queue, or of a lane, that holds something else.
           mended &&= isOutage(error)
-          log.warn({ err: error }, 'queue not reached')
+          if (isOutage(error)) tellOutage(log, error, 'queue not reached')
+          else log.warn({ err: error }, 'queue not reached')
           await sleep(ERROR_PAUSE_MS, undefined, { signal }).catch(() => undefined)
         }
       }
