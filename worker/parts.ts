@@ -12,6 +12,8 @@ import { createGeneration } from './ownership/generation.ts'
 import { createConnections } from './redis/connections.ts'
 import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
+import { createDecoder } from './whatsapp/media/decoder/decoder.ts'
+import { createMediaFolder } from './whatsapp/media/folder.ts'
 import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
 import { createSockets } from './whatsapp/socket.ts'
@@ -41,6 +43,10 @@ export async function createParts(settings: Settings, log: Logger) {
     ...(noiseRootKey && { noiseRootKey }),
   }
 
+  const folders = createMediaFolder()
+  // Baileys writes media to the temporary folder before it uploads them.
+  process.env['TMPDIR'] = folders.path
+  const decoder = createDecoder()
   const metrics = createMetrics({ registry, clock, endpoint: () => gate.state() })
 
   return {
@@ -60,7 +66,12 @@ export async function createParts(settings: Settings, log: Logger) {
       clock,
       generation: () => generation.current(),
     }),
-    handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes }),
+    handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes, folders, decoder }),
+    /** Leaves no process and no file behind. */
+    closeMedia() {
+      decoder.close()
+      folders.close()
+    },
     sockets: createSockets(whatsapp, log),
     attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs, onSetAside: () => metrics.messageSetAside() }),
     sent: createSentStore(core, cipher),

@@ -58,5 +58,6 @@ async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner:
   log.info({ port: health.port, partitions: settings.partitions }, 'worker started')
   await supervisor.supervise(owner, signal)
   await health.close()
+  parts.closeMedia()
   log.info('worker stopped')
 }

@@ -22,6 +22,8 @@ import { gateFrames, type GatedSocket } from '../../worker/whatsapp/frame-gate.t
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
 import { createAnswerRetries, forgetSent } from '../../worker/whatsapp/retries.ts'
+import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
+import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
@@ -115,7 +117,9 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const context = { sessionId, fence, core }
   let attached = (await attach.follow(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
-  const handlers = createHandlers({ agent, maxBytes, timeoutMs: 5000 })
+  const folders = createMediaFolder()
+  const decoder = createDecoder()
+  const handlers = createHandlers({ agent, maxBytes, folders, decoder, timeoutMs: 5000 })
   let made = 0
 
   const run: TestSession['run'] = async (name, data, { id = `job-${++made}`, attempt = 1 } = {}) => {
@@ -173,6 +177,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       await client.end()
       lease.abort()
       await agent.destroy()
+      decoder.close()
+      folders.close()
       await simulator.close()
       redis.disconnect()
       await server.close()

@@ -1,18 +1,17 @@
-import type { FetchOptions } from '../net/fetch-media.ts'
 import type { Handlers } from '../sessions/context.ts'
 import { groupCreate } from './group-create.ts'
 import { groupUpdateParticipants } from './group-update-participants.ts'
-import { createSendMedia } from './send-media.ts'
+import { createSendMedia, type MediaOptions } from './send-media.ts'
 import { sendPoll } from './send-poll.ts'
 import { sendReaction } from './send-reaction.ts'
 import { sendReply } from './send-reply.ts'
 import { sendText } from './send-text.ts'
 
 /** All handlers of jobs that need an open session. */
-export function createHandlers(fetching: FetchOptions) {
+export function createHandlers(media: MediaOptions) {
   return {
     SEND_TEXT: sendText,
-    SEND_MEDIA: createSendMedia(fetching),
+    SEND_MEDIA: createSendMedia(media),
     SEND_POLL: sendPoll,
     SEND_REACTION: sendReaction,
     SEND_REPLY: sendReply,

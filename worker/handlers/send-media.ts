@@ -4,13 +4,21 @@ import type { Handler, SendContext } from '../sessions/context.ts'
 import { JobFailure, type Job } from '../types.ts'
 import { contentOptions } from '../whatsapp/content-options.ts'
 import { dropEmptyThumbnail, mediaContent } from '../whatsapp/media/content.ts'
+import type { Decoder } from '../whatsapp/media/decoder/decoder.ts'
+import type { MediaFolder } from '../whatsapp/media/folder.ts'
 import { mediaFile } from '../whatsapp/media/file.ts'
 import { sendFor } from '../whatsapp/send.ts'
 
+/** How media is fetched, where it is kept meanwhile, and what decodes it. */
+export interface MediaOptions extends FetchOptions {
+  folders: MediaFolder
+  decoder: Pick<Decoder, 'ask'>
+}
+
 /** SEND_MEDIA: image, video, audio, document or sticker, from a URL, base64 or a data URI. */
-export function createSendMedia(fetching: FetchOptions): Handler<'SEND_MEDIA'> {
+export function createSendMedia(media: MediaOptions): Handler<'SEND_MEDIA'> {
   return async (context, job, signal) => {
-    const build = async () => buildMedia(context, job, fetching, signal)
+    const build = async () => buildMedia(context, job, media, signal)
     return sendFor(context, job, { to: job.data.to, build, costly: true }, signal)
   }
 }
@@ -18,11 +26,11 @@ export function createSendMedia(fetching: FetchOptions): Handler<'SEND_MEDIA'> {
 async function buildMedia(
   context: SendContext,
   { data }: Job<'SEND_MEDIA'>,
-  fetching: FetchOptions,
+  options: MediaOptions,
   signal: AbortSignal,
 ): Promise<proto.IMessage> {
-  await using file = await mediaFile(data.media, fetching, signal)
-  const content = await mediaContent(data, file)
+  await using file = await mediaFile(data.media, options, signal)
+  const content = await mediaContent({ data, sessionId: context.sessionId }, file, options.decoder, signal)
   const message = await generateWAMessageContent(content, contentOptions(context, data.to)).catch((error: unknown) => {
     if (signal.aborted || error instanceof JobFailure) throw error
     const reason = error instanceof Error ? error.message : 'unknown'

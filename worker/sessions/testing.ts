@@ -12,6 +12,8 @@ import { createOutbox } from '../outbox/append.ts'
 import { createForgetJobs } from '../queue/forget.ts'
 import type { Clock, Fence, Job } from '../types.ts'
 import { createAttach } from '../whatsapp/attach.ts'
+import { createDecoder } from '../whatsapp/media/decoder/decoder.ts'
+import { createMediaFolder } from '../whatsapp/media/folder.ts'
 import { createSentStore } from '../whatsapp/sent-store.ts'
 import type { SocketSettings } from '../whatsapp/socket-config.ts'
 import { createSockets } from '../whatsapp/socket.ts'
@@ -67,7 +69,12 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
     cipher,
     sockets: createSockets(world.socket, log),
     attach,
-    handlers: createHandlers({ agent: getGlobalDispatcher(), maxBytes: 1_000_000 }),
+    handlers: createHandlers({
+      agent: getGlobalDispatcher(),
+      maxBytes: 1_000_000,
+      folders: createMediaFolder(),
+      decoder: createDecoder(),
+    }),
     sent: createSentStore(core, cipher),
     forgetJobs: createForgetJobs({ core, fence, partitions: 1 }),
     pace: { baseMs: 20, capMs: 100 },

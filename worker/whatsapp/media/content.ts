@@ -1,7 +1,10 @@
-import { getAudioDuration, type AnyMediaMessageContent } from '@whiskeysockets/baileys'
+import { join } from 'node:path'
+import type { AnyMediaMessageContent } from '@whiskeysockets/baileys'
 import type { JobData } from '../../../shared/contract.ts'
+import { JobFailure } from '../../types.ts'
+import { DecodeError, type Decoder } from './decoder/decoder.ts'
+import type { Answers, Question } from './decoder/protocol.ts'
 import type { MediaFile } from './file.ts'
-import { imagePreview, toSticker } from './image.ts'
 import { checkSuits, defaultFileName, mimetypeOf, type MediaType } from './mimetype.ts'
 import { sniff } from './sniff.ts'
 
@@ -11,9 +14,6 @@ import { sniff } from './sniff.ts'
  */
 const NO_THUMBNAIL = ''
 
-/** Longest time to look for the length of a recording. */
-const DURATION_TIMEOUT_MS = 5000
-
 /** What a content is made of. */
 interface Parts {
   data: JobData<'SEND_MEDIA'>
@@ -21,22 +21,30 @@ interface Parts {
   media: { url: string }
   mimetype: string
   caption: { caption?: string }
+  ask: Ask
 }
 
+/** Has the file decoded, see {@link Decoder}. */
+type Ask = <W extends Question['what']>(question: Extract<Question, { what: W }>) => Promise<Answers[W]>
+
 const BUILD: { readonly [T in MediaType]: (parts: Parts) => Promise<AnyMediaMessageContent> } = {
-  image: async ({ media, mimetype, caption }) => {
-    const preview = (await imagePreview(media.url)) ?? { jpegThumbnail: NO_THUMBNAIL }
-    return { image: media, mimetype, ...caption, ...preview }
+  image: async ({ media, mimetype, caption, ask }) => {
+    const preview = await unlessUnreadable(ask({ what: 'preview', path: media.url }))
+    return { image: media, mimetype, ...caption, ...(preview ?? { jpegThumbnail: NO_THUMBNAIL }) }
   },
-  video: async ({ media, mimetype, caption }) => {
-    return { video: media, mimetype, ...caption, ...(await duration(media.url)), jpegThumbnail: NO_THUMBNAIL }
+  video: async ({ media, mimetype, caption, ask }) => {
+    return { video: media, mimetype, ...caption, ...(await duration(media.url, ask)), jpegThumbnail: NO_THUMBNAIL }
   },
-  audio: async ({ media, mimetype, data }) => {
-    return { audio: media, mimetype, ptt: data.ptt === true, seconds: 0, ...(await duration(media.url)) }
+  audio: async ({ media, mimetype, data, ask }) => {
+    return { audio: media, mimetype, ptt: data.ptt === true, seconds: 0, ...(await duration(media.url, ask)) }
   },
-  sticker: async ({ media }) => {
-    const sticker = await toSticker(media.url)
-    return { sticker: sticker.media, isAnimated: sticker.isAnimated, mimetype: 'image/webp', width: 512, height: 512 }
+  sticker: async ({ media, file, ask }) => {
+    const to = join(file.folder, 'sticker.webp')
+    const { isMade, isAnimated } = await ask({ what: 'sticker', path: media.url, to }).catch((error: unknown) => {
+      if (!(error instanceof DecodeError)) throw error
+      throw new JobFailure('MEDIA_UNREADABLE', 'the image cannot be made into a sticker')
+    })
+    return { sticker: isMade ? { url: to } : media, isAnimated, mimetype: 'image/webp', width: 512, height: 512 }
   },
   document: async ({ media, mimetype, data, file, caption }) => {
     return { document: media, mimetype, fileName: data.fileName || defaultFileName(file.url, mimetype), ...caption }
@@ -44,15 +52,29 @@ const BUILD: { readonly [T in MediaType]: (parts: Parts) => Promise<AnyMediaMess
 }
 
 /**
- * A SEND_MEDIA job as the content that Baileys takes. Fields that do not belong to the type are left out. Throws
- * `MEDIA_UNREADABLE` for a file that is not what the job says.
+ * A SEND_MEDIA job as the content that Baileys takes. Fields that do not belong to the type are left out. Nothing is
+ * decoded in this process: size, thumbnail and length come from the decoder, and what it cannot decode in time goes
+ * without them. Throws `MEDIA_UNREADABLE` for a file that is not what the job says.
  */
-export async function mediaContent(data: JobData<'SEND_MEDIA'>, file: MediaFile): Promise<AnyMediaMessageContent> {
+export async function mediaContent(
+  { data, sessionId }: { data: JobData<'SEND_MEDIA'>; sessionId: string },
+  file: MediaFile,
+  decoder: Pick<Decoder, 'ask'>,
+  signal: AbortSignal,
+): Promise<AnyMediaMessageContent> {
   const { type, caption = '', ptt = false } = data
   const clues = { field: data.mimetype, declared: file.declared, sniffed: sniff(file.head) }
   checkSuits(type, clues)
   const mimetype = mimetypeOf(type, ptt, clues)
-  return BUILD[type]({ data, file, media: { url: file.path }, mimetype, caption: caption === '' ? {} : { caption } })
+  const ask: Ask = async question => decoder.ask(sessionId, question, signal)
+  return BUILD[type]({
+    data,
+    file,
+    media: { url: file.path },
+    mimetype,
+    ask,
+    caption: caption === '' ? {} : { caption },
+  })
 }
 
 /** Takes out the empty thumbnail of {@link mediaContent}: an absent one lets the phone make its own. */
@@ -60,14 +82,17 @@ export function dropEmptyThumbnail(message: { jpegThumbnail?: Uint8Array | null 
   if (message?.jpegThumbnail?.length === 0) delete message.jpegThumbnail
 }
 
-async function duration(path: string): Promise<{ seconds?: number }> {
+async function duration(path: string, ask: Ask): Promise<{ seconds?: number }> {
+  const found = await unlessUnreadable(ask({ what: 'duration', path }))
+  return found === undefined ? {} : { seconds: Math.max(1, Math.round(found.seconds)) }
+}
+
+/** Undefined for a file that cannot be decoded, or not in time: it is sent as it is. */
+async function unlessUnreadable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    const seconds = await Promise.race([
-      getAudioDuration(path),
-      new Promise<undefined>(resolve => setTimeout(resolve, DURATION_TIMEOUT_MS, undefined).unref()),
-    ])
-    return seconds === undefined || !Number.isFinite(seconds) ? {} : { seconds: Math.max(1, Math.round(seconds)) }
-  } catch {
-    return {}
+    return await answer
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
   }
 }

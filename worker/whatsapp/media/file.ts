@@ -1,15 +1,16 @@
-import { randomUUID } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readMediaSource } from '../../../shared/media.ts'
 import { fetchMedia, type FetchOptions } from '../../net/fetch-media.ts'
 import { JobFailure } from '../../types.ts'
+import type { MediaFolder } from './folder.ts'
 import { SNIFF_BYTES } from './sniff.ts'
 
-/** Media on disk. Disposing removes it. */
+/** Media on disk, alone in a folder. Disposing removes both. */
 export interface MediaFile extends AsyncDisposable {
   path: string
+  /** Its folder. */
+  folder: string
   /** Its first {@link SNIFF_BYTES} bytes. */
   head: Buffer
   /** The type that the data URI or the response gave. */
@@ -22,37 +23,39 @@ export interface MediaFile extends AsyncDisposable {
  * Brings a job's media to disk, wherever it comes from, so that a hundred lanes with large videos do not fill the
  * memory. Throws `JobFailure`; nothing stays on disk then. Readable by this user alone.
  */
-export async function mediaFile(text: string, options: FetchOptions, signal: AbortSignal): Promise<MediaFile> {
+export async function mediaFile(
+  text: string,
+  { folders, ...options }: FetchOptions & { folders: MediaFolder },
+  signal: AbortSignal,
+): Promise<MediaFile> {
   const source = readMediaSource(text)
   if (source === undefined) throw new JobFailure('INVALID_JOB', 'media is neither a URL nor base64')
   if (source.kind === 'base64') {
-    const { path, head } = await write([Buffer.from(source.base64, 'base64')])
-    return file(path, head, source.mimetype, undefined)
+    const written = await write(folders, [Buffer.from(source.base64, 'base64')])
+    return { ...written, declared: source.mimetype, url: undefined }
   }
   const { body, contentType } = await fetchMedia(source.url, options, signal)
-  const { path, head } = await write(body)
-  return file(path, head, contentType, source.url)
+  const written = await write(folders, body)
+  return { ...written, declared: contentType, url: source.url }
 }
 
-function file(path: string, head: Buffer, declared: string | undefined, url: string | undefined): MediaFile {
-  return { path, head, declared, url, [Symbol.asyncDispose]: async () => rm(path, { force: true }) }
-}
-
-async function write(chunks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<{ path: string; head: Buffer }> {
-  const path = join(tmpdir(), `kurir-media-${randomUUID()}`)
-  const handle = await open(path, 'wx', 0o600)
-  let head = Buffer.alloc(0)
+async function write(
+  folders: MediaFolder,
+  chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
+): Promise<Pick<MediaFile, 'path' | 'folder' | 'head'> & AsyncDisposable> {
+  const folder = await folders.make()
+  const path = join(folder.path, 'file')
   try {
+    await using handle = await open(path, 'wx', 0o600)
+    let head = Buffer.alloc(0)
     for await (const chunk of chunks) {
       if (head.length < SNIFF_BYTES) head = Buffer.concat([head, chunk.subarray(0, SNIFF_BYTES - head.length)])
       await handle.writeFile(chunk)
     }
     if (head.length === 0) throw new JobFailure('MEDIA_UNREADABLE', 'the media is empty')
-    return { path, head }
+    return { path, folder: folder.path, head, [Symbol.asyncDispose]: async () => folder[Symbol.asyncDispose]() }
   } catch (error) {
-    await rm(path, { force: true })
+    await folder[Symbol.asyncDispose]()
     throw error
-  } finally {
-    await handle.close()
   }
 }

@@ -35,6 +35,8 @@ describe('checkSuits', () => {
     ['image', clues(undefined, 'application/problem+json')],
     ['image', clues('image/png', undefined, 'image/svg+xml')],
     ['image', clues(undefined, undefined, 'video/mp4')],
+    ['image', clues('image/jpeg', 'image/jpeg', undefined)],
+    ['sticker', clues(undefined, undefined, 'image/avif')],
     ['sticker', clues(undefined, undefined, 'application/pdf')],
     ['video', clues(undefined, undefined, 'image/gif')],
     ['audio', clues(undefined, undefined, 'application/zip')],
@@ -43,7 +45,7 @@ describe('checkSuits', () => {
   })
 
   test.each<[MediaType, ReturnType<typeof clues>]>([
-    ['image', clues('application/pdf', 'application/octet-stream')],
+    ['image', clues('application/pdf', 'application/octet-stream', 'image/jpeg')],
     ['image', clues(undefined, 'text/html', 'image/png')],
     ['audio', clues(undefined, undefined, 'video/mp4')],
     ['audio', clues(undefined, undefined, 'video/webm')],

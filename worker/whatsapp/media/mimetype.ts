@@ -1,5 +1,6 @@
 import type { JobData } from '../../../shared/contract.ts'
 import { JobFailure } from '../../types.ts'
+import { DECODED_IMAGES } from './decoder/protocol.ts'
 
 /** What kind of message carries the media. */
 export type MediaType = JobData<'SEND_MEDIA'>['type']
@@ -52,6 +53,12 @@ export function mimetypeOf(type: MediaType, ptt: boolean, { field, declared, sni
  */
 export function checkSuits(type: MediaType, { declared, sniffed }: TypeClues): void {
   if (type === 'document') return
+  if ((type === 'image' || type === 'sticker') && !DECODED_IMAGES.has(sniffed ?? '')) {
+    throw new JobFailure(
+      'MEDIA_UNREADABLE',
+      'the media is no JPEG, PNG, WebP or GIF, which alone can be sent as a picture',
+    )
+  }
   const shown = sniffed ?? (declared !== undefined && /^text\/html\b|json\b/i.test(declared) ? declared : undefined)
   if (shown === undefined || SUITS[type].test(shown)) return
   if ((type === 'audio' || type === 'video') && CONTAINER.test(shown)) return
