@@ -12,7 +12,10 @@ const NEED_REDIS_SERVER = [
   'worker/health/health.test.ts',
   'worker/lanes/lanes.test.ts',
   'worker/ownership/owner.test.ts',
+  'worker/queue/budget.test.ts',
   'worker/queue/consumer.test.ts',
+  'worker/queue/poison.test.ts',
+  'worker/queue/tools.test.ts',
 ]
 
 const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined ? NEED_REDIS_SERVER : [])]

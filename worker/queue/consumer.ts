@@ -80,6 +80,8 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   let ringing = false
   /** Nothing was to be had at the last fetch, and nothing has rung since. */
   let dry = false
+  /** Only so many jobs may be active; nobody rings for one that comes meanwhile, so each end is a ring. */
+  let capped = false
   let woken = false
   /** The queue's own keys hold what they should, as far as is known. */
   let mended = false
@@ -223,6 +225,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     await deps.label(fetched.unread)
     fetched.parked.forEach(parked => lanes.parkedIs(parked))
     dry = fetched.dry
+    capped = fetched.capped
     return fetched
   }
 
@@ -263,7 +266,10 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   return {
     name: `consumer-${fence.partition}`,
     async run(signal) {
-      lanes.onChange(wake)
+      lanes.onChange(() => {
+        if (capped) dry = false
+        wake()
+      })
       let recovered = false
       let takeover = true
       while (!signal.aborted) {

@@ -51,7 +51,7 @@ end
 export const FETCH = fencedScript(`${TAKING}
 local room, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
 local anyParked = redis.call('EXISTS', at.parked) == 1
-local paused = redis.call('HEXISTS', KEYS[9], 'paused') == 1
+local paused, concurrency = unpack(redis.call('HMGET', KEYS[9], 'paused', 'concurrency'))
 local grown, order = {}, {}
 local jobs, moves, bytes, last, unread = {}, 0, 0, nil, {}
 local function peek()
@@ -139,7 +139,8 @@ if last then
   redis.call('ZREM', KEYS[11], '0')
   refused = redis.call('LLEN', at.wait) + redis.call('ZCOUNT', at.prioritized, '-inf', '(${PARKED_SCORE}')
 end
-return {jobs, notices, last and 1 or 0, refused, last and last[3] or 0, last and last[4] or 0, told, unread}
+return {jobs, notices, last and 1 or 0, refused, last and last[3] or 0, last and last[4] or 0, told, unread,
+  concurrency and 1 or 0}
 `)
 
 /** See `Source.refill`. */

@@ -33,6 +33,8 @@ export interface Fetched {
   aside: SetAside[]
   /** The queue's next jobs, still in their places: whose they are must be known before they can be fetched. */
   unread: Unread[]
+  /** Only so many jobs may be active at once. While they are, nobody rings for those that come. */
+  capped: boolean
 }
 
 /** What a lane is to be given back of its parked jobs: the oldest, or its controls alone. */
@@ -85,10 +87,20 @@ export function createSource({ redis, fence, layout, clock }: SourceDeps): Sourc
   return {
     async fetch(room, budget) {
       const reply = await FETCH.run(redis, fence, scriptKeys, [...common(), room, budget])
-      const [jobs, grown, dry, refused, limitedMs, nextDelayed, aside, unread] = reply as FetchReply
+      const [jobs, grown, dry, refused, limitedMs, nextDelayed, aside, unread, capped] = reply as FetchReply
       const next = Math.max(0, nextDelayed)
       const parked = grown.map(parkedOf)
-      return { jobs, parked, dry: dry === 1, refused, limitedMs, nextDelayed: next, aside, unread }
+      return {
+        jobs,
+        parked,
+        dry: dry === 1,
+        refused,
+        limitedMs,
+        nextDelayed: next,
+        aside,
+        unread,
+        capped: capped === 1,
+      }
     },
     async refill(wanted, budget) {
       const args = wanted.flatMap(({ sessionId, count, from }) => [sessionId, count, from])
@@ -114,6 +126,7 @@ type FetchReply = [
   nextDelayed: number,
   aside: SetAside[],
   unread: Unread[],
+  capped: number,
 ]
 
 type Row = [sessionId: string, jobs: number, controls: number]

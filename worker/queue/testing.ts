@@ -89,6 +89,8 @@ export interface BenchOwner {
   jobs: ReturnType<typeof openJobs>
   /** As kill -9 does: from now on nothing reaches Redis. */
   kill(): void
+  /** As a process that is stopped: it does nothing more, and its connections stay. */
+  freeze(): void
   drain(graceMs?: number): Promise<void>
 }
 
@@ -128,6 +130,7 @@ export function createBench(server: { url: string }): Bench {
         fence,
         jobs,
         kill,
+        freeze: () => connections.forEach(connection => connection.removeAllListeners('end').stream?.pause()),
         async drain(graceMs = 500) {
           await jobs.drain(graceMs)
           kill()
