@@ -60,7 +60,7 @@ export const scenarios = {
   },
   full: {
     short: async () => fillRedis({ sessions: 2, texts: 3, fullMs: 9000, refusedMs: 2000 }),
-    long: async () => fillRedis({ sessions: 10, texts: 30, fullMs: 60_000, refusedMs: 30_000 }),
+    long: async () => fillRedis({ sessions: 10, texts: 30, fullMs: 25_000, refusedMs: 30_000 }),
   },
   'older-copy': {
     short: async () => putOlderCopyBack({ sessions: 2, texts: 3, times: 1 }),

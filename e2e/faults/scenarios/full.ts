@@ -11,7 +11,7 @@ import { arrivedOf } from './receiver.ts'
 export interface FullSize {
   sessions: number
   texts: number
-  /** How long Redis is full: longer than a lease lasts. */
+  /** How long Redis is full: longer than a lease lasts, and shorter than the 35 s after which Baileys gives up a socket that holds a receipt back. */
   fullMs: number
   /** How long the provider refuses everything. */
   refusedMs: number

@@ -79,6 +79,7 @@ export async function putOlderCopyBack({ sessions: count, texts, times }: OlderC
         () => (unnoticed += 1),
       )
       noticedMs = Math.max(noticedMs, Date.now() - at)
+      await until('the edge to be back', async () => world.api.session(sessions[0]?.sessionId ?? ''))
       ids.push(...(await use()))
     }
     const { lost, twice, inversions, secondIds } = judged()
