@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JobResult } from '../shared/receipt.ts'
 import type { PostedJob } from './api.ts'
+import { freePort } from '../dev/stack/ports.ts'
 import { useHarness } from './stack.ts'
 
 const SESSION = 'shop-1'
 const CONTACT = '6281234567890'
 const CONTACT_JID = `${CONTACT}@s.whatsapp.net`
-const use = useHarness()
+const port = await freePort()
+const use = useHarness({ given: { worker: { ALLOW_PRIVATE_HOSTS: `127.0.0.1:${port}` } } })
 let image = Buffer.alloc(0)
-let mediaUrl = ''
+const mediaUrl = `http://127.0.0.1:${port}/image.png`
 const media = createServer((request, response) => {
   response.writeHead(request.url === '/image.png' ? 200 : 404, { 'content-type': 'image/png' }).end(image)
 })
@@ -21,8 +22,7 @@ beforeAll(async () => {
   image = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#25d366' } })
     .png()
     .toBuffer()
-  await new Promise<void>(resolve => media.listen(0, '127.0.0.1', resolve))
-  mediaUrl = `http://127.0.0.1:${(media.address() as AddressInfo).port}/image.png`
+  await new Promise<void>(resolve => media.listen(port, '127.0.0.1', resolve))
   await use().open(SESSION)
 })
 afterAll(() => new Promise(resolve => media.close(resolve)))

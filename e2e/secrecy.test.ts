@@ -5,6 +5,7 @@ import { useHarness } from './stack.ts'
 
 const use = useHarness({ given: { worker: { LOG_LEVEL: 'trace' } } })
 const CONTACT = '6281234567890'
+const NOBODY = '628999000404'
 const OUTBOUND = 'rahasia-keluar-7f3a91'
 const INBOUND = 'rahasia-masuk-55c0de'
 
@@ -16,6 +17,10 @@ it('prints no secret, no key and no message, and stores no credential in the cle
   const job = await api.post({ name: 'SEND_TEXT', data: { sessionId: 'quiet', to: CONTACT, text: OUTBOUND } })
   await api.waitForEnd(job)
   await simulator.waitForReceived(2, { chat: CONTACT })
+  // Why a job failed names the number, to whoever asks for the job.
+  await simulator.numbers({ unregistered: [NOBODY] })
+  const failing = await api.post({ name: 'SEND_TEXT', data: { sessionId: 'quiet', to: NOBODY, text: OUTBOUND } })
+  expect(await api.waitForEnd(failing)).toMatchObject({ error: { code: 'NOT_ON_WHATSAPP' } })
   await simulator.sendText(CONTACT, phone, INBOUND)
   await inbox.wait('the message', ({ event }) => event?.event === 'messages.upsert')
   const stored = await redis.hgetall(keys.credentials('quiet'))
@@ -33,7 +38,7 @@ it('prints no secret, no key and no message, and stores no credential in the cle
   const secrets = [apiKey, restToken, webhookSecret, webhookSecret.slice('whsec_'.length), credentialsKey, ...qrs]
   const printed = ['worker', 'edge', 'redis'].flatMap(source => output(source)).join('\n')
   expect(output('worker').length).toBeGreaterThan(3)
-  for (const secret of [...secrets, OUTBOUND, INBOUND, 'Closing session', 'privKey', 'rootKey', 'noiseKey']) {
+  for (const secret of [...secrets, OUTBOUND, INBOUND, NOBODY, 'Closing session', 'privKey', 'rootKey', 'noiseKey']) {
     expect(printed).not.toContain(secret)
   }
   // Keys of libsignal and Baileys print as Buffers when nobody stops them.

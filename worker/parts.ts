@@ -4,7 +4,7 @@ import { importSecret } from '../shared/signature.ts'
 import { createCipher } from './credentials/cipher.ts'
 import { createHandlers } from './handlers/index.ts'
 import { createMetrics } from './health/metrics.ts'
-import { createGuardedAgent } from './net/guard.ts'
+import { createGuardedAgent, hostPortOf } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
 import { createEndpoint } from './outbox/endpoint.ts'
 import { createGate } from './outbox/gate.ts'
@@ -27,7 +27,10 @@ export async function createParts(settings: Settings, log: Logger) {
   const connections = createConnections(settings.redisUrl, log)
   const core: Core = { redis: connections.open('core', 'wait'), log, clock }
 
-  const agent = createGuardedAgent({ allowHosts: new Set(settings.allowPrivateHosts) })
+  // Two trusts: WEBHOOK_URL is the operator's, who may have it in a private network; media URLs are named by callers, who
+  // could read from there whatever else the host serves.
+  const webhookAgent = createGuardedAgent({ allowHosts: new Set([hostPortOf(settings.webhookUrl)]) })
+  const mediaAgent = createGuardedAgent({ allowHosts: new Set(settings.allowPrivateHosts) })
   const secrets = await Promise.all(settings.webhookSecrets.map(importSecret)).catch(() => {
     throw new SettingsError('WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in base64, separated by commas')
   })
@@ -62,11 +65,11 @@ export async function createParts(settings: Settings, log: Logger) {
     attempt: createEndpoint({
       url: settings.webhookUrl,
       secrets,
-      dispatcher: agent,
+      dispatcher: webhookAgent,
       clock,
       generation: () => generation.current(),
     }),
-    handlers: createHandlers({ agent, maxBytes: settings.mediaMaxBytes, folders, decoder }),
+    handlers: createHandlers({ agent: mediaAgent, maxBytes: settings.mediaMaxBytes, folders, decoder }),
     /** Leaves no process and no file behind. */
     closeMedia() {
       decoder.close()

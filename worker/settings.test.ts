@@ -11,14 +11,16 @@ const env = {
 
 describe('readSettings', () => {
   it('takes what is needed and fills in the rest', () => {
-    expect(readSettings({ ...env, ALLOW_PRIVATE_HOSTS: 'Localhost,127.0.0.1:80', LOG_LEVEL: '' })).toMatchObject({
+    expect(
+      readSettings({ ...env, ALLOW_PRIVATE_HOSTS: 'Localhost:9000,127.0.0.1:80,[::1]:8080', LOG_LEVEL: '' }),
+    ).toMatchObject({
       redisUrl: env.REDIS_URL,
       webhookSecrets: ['whsec_one', 'whsec_two'],
       credentialsKeys: [env.CREDENTIALS_KEY],
       partitions: 1,
       port: 8080,
       logLevel: 'info',
-      allowPrivateHosts: ['localhost', '127.0.0.1:80'],
+      allowPrivateHosts: ['localhost:9000', '127.0.0.1:80', '[::1]:8080'],
       nativeCurve: true,
       pace: { gapMs: 0, jitterMs: 0, characterMs: 0 },
       jobEvents: false,
@@ -50,6 +52,8 @@ describe('readSettings', () => {
     ['WA_WEBSOCKET_URL', 'https://secret'],
     ['WA_NOISE_ROOT_KEY', 'secret'],
     ['NATIVE_CURVE', 'secret'],
+    ['ALLOW_PRIVATE_HOSTS', 'secret'],
+    ['ALLOW_PRIVATE_HOSTS', 'http://secret:80'],
     ['SEND_GAP_MS', '-1'],
     ['JOB_EVENTS', 'secret'],
     ['EVENT_RETENTION_HOURS', '0'],

@@ -38,6 +38,9 @@ const milliseconds = z.coerce
   .max(600_000, 'must be milliseconds, at most 600000')
   .default(0)
 
+/** A host, or an IPv6 address in brackets, with its port. */
+const HOST_PORT = /^(\[[0-9a-f:.]+\]|[^\s:/@[\]]+):\d{1,5}$/i
+
 const environment = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis or rediss URL' }),
   WEBHOOK_URL: webUrl,
@@ -65,7 +68,10 @@ const environment = z.object({
     .transform(version)
     .optional(),
   MEDIA_MAX_BYTES: whole(1, MOST_MEDIA_BYTES).default(100 * 1024 * 1024),
-  ALLOW_PRIVATE_HOSTS: list.default([]),
+  ALLOW_PRIVATE_HOSTS: list
+    .refine(all => all.every(item => HOST_PORT.test(item)), 'must be host:port, separated by commas')
+    .default([]),
+  HEALTH_HOST: z.string().optional(),
   NATIVE_CURVE: onOff.default(true),
   JOB_EVENTS: onOff.default(false),
   EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
@@ -98,6 +104,9 @@ export interface Settings {
   waVersion: [number, number, number] | undefined
   /** Most bytes of media that a job's URL may lead to. */
   mediaMaxBytes: number
+  /** Where health and metrics listen; default: on all interfaces. */
+  healthHost: string | undefined
+  /** Lower-case `host:port` in private networks that media URLs may name. */
   allowPrivateHosts: readonly string[]
   /** Whether libsignal's curve operations are replaced by libsodium's. */
   nativeCurve: boolean
@@ -133,6 +142,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
     waVersion: given.WA_VERSION,
     mediaMaxBytes: given.MEDIA_MAX_BYTES,
+    healthHost: given.HEALTH_HOST,
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     nativeCurve: given.NATIVE_CURVE,
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },

@@ -54,7 +54,13 @@ async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner:
     partitions: () => owner.owned().map(fence => fence.partition),
     endpoint: () => parts.gate.state(),
   })
-  const health = await startHealthServer({ port: settings.port, log, registry: parts.registry, readiness })
+  const health = await startHealthServer({
+    port: settings.port,
+    ...(settings.healthHost !== undefined && { host: settings.healthHost }),
+    log,
+    registry: parts.registry,
+    readiness,
+  })
   log.info({ port: health.port, partitions: settings.partitions }, 'worker started')
   await supervisor.supervise(owner, signal)
   await health.close()

@@ -29,13 +29,8 @@ export function workerEnv(sources: WorkerEnvSources): Record<string, string> {
     ...(websocketUrl !== undefined && { WA_WEBSOCKET_URL: websocketUrl }),
     ...(noiseRootKey !== undefined && { WA_NOISE_ROOT_KEY: noiseRootKey }),
     ...(simulator && { NODE_EXTRA_CA_CERTS: simulator.certificateFile }),
+    // The README says that it runs on this machine alone.
+    HEALTH_HOST: '127.0.0.1',
     ...given.worker,
-    // The inbox, the simulator's media and a given webhook are on this machine; everything else private stays closed.
-    ALLOW_PRIVATE_HOSTS: [
-      '127.0.0.1',
-      'localhost',
-      new URL(webhookUrl).hostname,
-      given.worker?.['ALLOW_PRIVATE_HOSTS'] ?? '',
-    ].join(','),
   }
 }

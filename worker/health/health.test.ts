@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
@@ -215,4 +217,11 @@ test('a port that is taken is an error', async () => {
   const { port } = health
   const again = startHealthServer({ port, host: '127.0.0.1', log, registry, readiness: async () => Promise.reject() })
   await expect(again).rejects.toThrow('EADDRINUSE')
+})
+
+test('connections that are left idle keep nobody from asking', async () => {
+  const idle = Array.from({ length: 80 }, () => connect(health.port, '127.0.0.1').on('error', () => {}))
+  await Promise.all(idle.map(async socket => once(socket, 'connect')))
+  expect((await get('/healthz')).status).toBe(200)
+  for (const socket of idle) socket.destroy()
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { Readiness } from './readiness.ts'
@@ -58,7 +58,14 @@ export async function startHealthServer({ port, host, log, registry, readiness }
   }
 
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, listener)
-  server.maxConnections = MAX_CONNECTIONS
+  // The oldest goes when there are too many: connections that somebody opens and leaves idle must not keep an orchestrator
+  // from asking, which would start the worker anew.
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    if (open.size > MAX_CONNECTIONS) open.values().next().value?.destroy()
+  })
   server.listen(port, host)
   await once(server, 'listening')
   return {

@@ -78,7 +78,8 @@ export function createPerform(deps: PerformDeps): Perform {
       const { code, message } = failure
       const fields = { jobId: held.id, sessionId: held.sessionId, job: held.name, code, retry: failure.retry }
       if (error !== failure) deps.log.error({ ...fields, err: error }, 'job failed unexpectedly')
-      else deps.log.info({ ...fields, reason: message }, 'job failed')
+      // The message is for whoever asks for the job's status; it may name a number, and logs are read by others.
+      else deps.log.info({ ...fields, reason: message.replaceAll(/\d{6,}/g, '...') }, 'job failed')
       if (failure.retry === 'wait') return 'again'
       if (failure.retry === 'never') return end({ state: 'failed', code, message })
       const settled = settle(held, async () => {

@@ -24,6 +24,19 @@ const MORE_FORBIDDEN_IPV6 = [
   'fec0::/10',
 ].map(cidr => ipaddr.IPv6.parseCIDR(cidr))
 
+/**
+ * Where cloud providers serve credentials and settings to their machines, under addresses that the registries count as
+ * public: Azure's WireServer. The others are link-local, CGNAT or private (169.254.169.254, 100.100.100.200,
+ * fd00:ec2::254), and so refused anyway.
+ */
+const METADATA_IPV4 = new Set(['168.63.129.16'])
+
+/** The second half of an ISATAP address (RFC 5214): behind it stands an IPv4 address, whatever prefix is before it. */
+function isIsatap(address: ipaddr.IPv6): boolean {
+  const [, , , , high = 0, low = 0] = address.parts
+  return (high & 0xfdff) === 0 && low === 0x5efe
+}
+
 /** All of IPv6's global unicast space that was ever given out; everything else has a meaning of its own. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 
@@ -35,9 +48,11 @@ const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 export function isPublicAddress(text: string): boolean {
   // A zone (fe80::1%eth0) belongs to link-local addresses only; the library's own parser lets it pass elsewhere.
   if (text.includes('%')) return false
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text).range() === 'unicast'
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    return ipaddr.IPv4.parse(text).range() === 'unicast' && !METADATA_IPV4.has(text)
+  }
   if (!ipaddr.IPv6.isValid(text)) return false
   const address = ipaddr.IPv6.parse(text)
-  if (address.range() !== 'unicast' || !address.match(GLOBAL_UNICAST)) return false
+  if (address.range() !== 'unicast' || !address.match(GLOBAL_UNICAST) || isIsatap(address)) return false
   return !MORE_FORBIDDEN_IPV6.some(range => address.match(range))
 }

@@ -99,7 +99,7 @@ test('stops at the limit, announced or not', async () => {
 })
 
 test('a connection that is refused or cut is tried again', async () => {
-  const closed = createGuardedAgent({ allowHosts: new Set(['127.0.0.1']) })
+  const closed = createGuardedAgent({ allowHosts: new Set(['127.0.0.1:1']) })
   const refusal = fetchMedia('http://127.0.0.1:1/', { agent: closed, maxBytes: 10 }, never)
   expect(await failureOf(refusal)).toMatchObject({ code: 'MEDIA_FETCH_FAILED', retry: 'backoff' })
   await closed.destroy()

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { request } from 'undici'
-import { createGuardedAgent, ForbiddenHostError, type Resolve } from './guard.ts'
+import { createGuardedAgent, ForbiddenHostError, hostPortOf, type Resolve } from './guard.ts'
 
 let server: Server
 let port: number
@@ -97,13 +97,18 @@ describe('createGuardedAgent', () => {
     expect(body).toBe('hello')
   })
 
-  test('lets an allowed host and an allowed host with its port through', async () => {
-    expect(await get(`http://127.0.0.1:${port}/`, { allowHosts: new Set(['127.0.0.1']) })).toBe('hello')
+  test('lets an allowed host with its port through', async () => {
+    expect(await get(`http://127.0.0.1:${port}/`, { allowHosts: new Set([`127.0.0.1:${port}`]) })).toBe('hello')
     expect(await get(`http://LOCALHOST:${port}/`, { allowHosts: new Set([`localhost:${port}`]) })).toBe('hello')
   })
 
-  test('refuses another port of a host that is allowed with a port', async () => {
-    const reply = get(`http://127.0.0.1:${port}/`, { allowHosts: new Set(['127.0.0.1:1']) })
+  test.each(['127.0.0.1:1', '127.0.0.1'])('refuses another port of a host that is allowed: %s', async allowed => {
+    const reply = get(`http://127.0.0.1:${port}/`, { allowHosts: new Set([allowed]) })
     await expect(reply).rejects.toBeInstanceOf(ForbiddenHostError)
+  })
+
+  test('knows the port that a URL does not name', () => {
+    expect(hostPortOf(new URL('https://Example.com/x'))).toBe('example.com:443')
+    expect(hostPortOf(new URL('http://[::1]/'))).toBe('[::1]:80')
   })
 })

@@ -16,7 +16,7 @@ export class ForbiddenHostError extends Error {
 
 /** How a guarded agent resolves and what it lets through. */
 export interface GuardOptions {
-  /** Lower-case `host` or `host:port` that may be private, for development: from ALLOW_PRIVATE_HOSTS. */
+  /** Lower-case `host:port` that may be private. Never a host alone: another service may listen on its other ports. */
   allowHosts: ReadonlySet<string>
   /** The system's resolver, unless a test brings its own. */
   resolve?: Resolve
@@ -38,7 +38,8 @@ export type Resolve = (
 ) => void
 
 /**
- * An undici dispatcher for URLs that users give. It connects only to public addresses, and to the very address that it
+ * An undici dispatcher for URLs that users give. Each kind of URL has an agent of its own, since what the operator allows
+ * for webhooks is not for whoever may name a media URL. It connects only to public addresses, and to the very address that it
  * checked: the check stands in the connection's own lookup, so a name that resolves differently a moment later (DNS
  * rebinding) gains nothing. Octal, hexadecimal and short IPv4 forms were made dotted by the URL parser before. It
  * follows no redirects; whoever does passes each hop through here again. One agent serves the whole process and keeps
@@ -52,7 +53,7 @@ export function createGuardedAgent(options: GuardOptions): Agent {
 
   const connect: buildConnector.connector = (target, callback) => {
     const host = bareHost(target.hostname)
-    if (isAllowed(allowHosts, host, target)) return open(target, callback)
+    if (allowHosts.has(hostPortOf(target))) return open(target, callback)
     // Node does not look literal addresses up, so the guarded lookup would never see them.
     if (isIP(host) !== 0 && !isPublic(host)) return callback(new ForbiddenHostError(host), null)
     return guarded(target, callback)
@@ -85,10 +86,15 @@ function guardedLookup(resolve: Resolve, isPublic: (address: string) => boolean)
   }
 }
 
-function isAllowed(allowHosts: ReadonlySet<string>, host: string, { port, protocol }: buildConnector.Options): boolean {
+/** What `allowHosts` holds for a URL: its host, lower-case, with its port even where that is the default. */
+export function hostPortOf({
+  hostname,
+  port,
+  protocol,
+}: Pick<buildConnector.Options, 'hostname' | 'port' | 'protocol'>) {
+  const host = bareHost(hostname)
   const effective = port === '' ? (protocol === 'https:' ? '443' : '80') : port
-  const withPort = host.includes(':') ? `[${host}]:${effective}` : `${host}:${effective}`
-  return allowHosts.has(host) || allowHosts.has(withPort)
+  return host.includes(':') ? `[${host}]:${effective}` : `${host}:${effective}`
 }
 
 /** Lower case, without the brackets of IPv6 and without the dot that roots a name. */

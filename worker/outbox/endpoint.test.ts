@@ -7,7 +7,7 @@ import { message, receiver, testClock } from './testing.ts'
 const OLD = `whsec_${btoa('o'.repeat(32))}`
 const NEW = `whsec_${btoa('n'.repeat(32))}`
 
-const agent = createGuardedAgent({ allowHosts: new Set(['127.0.0.1']) })
+const agent = createGuardedAgent({ allowHosts: new Set(), isPublic: address => address === '127.0.0.1' })
 const clock = testClock()
 const body = JSON.stringify(message('a', 'Halo 👍'))
 const delivery: Delivery = { id: 'evt_1', seq: 7, attempt: 3, body }
