@@ -5,7 +5,8 @@ import { Redis } from 'ioredis'
 import { BadRequest, readCommand, readCommands, type Command } from './commands.ts'
 import { encodeError, encodeReply, type Reply } from './encode.ts'
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024
+/** Upstash's limit of requests and of replies on most plans. A reply is refused after the command has run. */
+const MAX_BYTES = 10 * 1024 * 1024
 
 /** What a gateway is given. */
 export interface RestGatewayOptions {
@@ -65,7 +66,8 @@ async function answer(
   redis: Redis,
   options: RestGatewayOptions,
 ): Promise<void> {
-  const send = (status: number, json: string) => {
+  const send = (status: number, json: string): void => {
+    if (json.length > MAX_BYTES) return send(400, encodeError(tooLarge(json.length)))
     response
       .writeHead(status, { 'content-type': 'application/json', 'upstash-sync-token': syncToken() })
       .end(json, () => request.resume())
@@ -137,10 +139,14 @@ async function readBody(request: IncomingMessage): Promise<string> {
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new BadRequest(413, 'ERR max request size exceeded')
+    if (size > MAX_BYTES) throw new BadRequest(413, tooLarge(size))
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+function tooLarge(size: number): string {
+  return `ERR max request size exceeded. Limit: ${MAX_BYTES} bytes, Actual: ${size} bytes`
 }
 
 function syncToken(): string {

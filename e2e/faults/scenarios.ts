@@ -1,8 +1,10 @@
 import type { Outcome } from './figures.ts'
 import { disturbSends } from './scenarios/acks.ts'
+import { sendBigJobs } from './scenarios/big-jobs.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
 import { fillRedis } from './scenarios/full.ts'
 import { killWhileReceiving } from './scenarios/inbound.ts'
+import { poisonQueue } from './scenarios/poison-job.ts'
 import { sendPoison } from './scenarios/poison-send.ts'
 import { putOlderCopyBack } from './scenarios/older-copy.ts'
 import { resetPosts } from './scenarios/posts.ts'
@@ -65,6 +67,14 @@ export const scenarios = {
   'older-copy': {
     short: async () => putOlderCopyBack({ sessions: 2, texts: 3, times: 1 }),
     long: async () => putOlderCopyBack({ sessions: 10, texts: 10, times: 5 }),
+  },
+  'poison-job': {
+    short: async () => poisonQueue({ every: 40, sessions: 1 }),
+    long: async () => poisonQueue({ every: 1, sessions: 5 }),
+  },
+  'big-jobs': {
+    short: async () => sendBigJobs({ jobs: 4, bytes: 5_000_000, heapMb: 256 }),
+    long: async () => sendBigJobs({ jobs: 120, bytes: 5_000_000, heapMb: 256 }),
   },
   posts: {
     short: async () => resetPosts({ posts: 300, inFlight: 20 }),
