@@ -76,6 +76,9 @@ export function poisonJobs(queue: string, sessionId: string): { jobs: Poison[]; 
     ODD.slice(0, 8).map(value => job(`${field} ${value}`, fieldsOf(sessionId, { [field]: value }))),
   )
   const both = [job('parent { and no data', { name: 'SEND_TEXT', data: '{', parent: '{', parentKey: 'x:y' })]
+  const { name: _, ...unnamed } = fieldsOf(sessionId)
+  const { data: __, ...empty } = fieldsOf(sessionId)
+  const without = [job('no name', unnamed), job('no data', empty), job('no field of ours', { a: 'b' })]
   const names = ['', 'FORMAT_DISK', '__proto__'].map(name => job(`name ${name}`, fieldsOf(sessionId, { name })))
   const due = ['nan', '1e999', '99999999999', 'x'].map(priority =>
     job(`priority ${priority}`, fieldsOf(sessionId, { priority }), 'delayed'),
@@ -120,7 +123,7 @@ export function poisonJobs(queue: string, sessionId: string): { jobs: Poison[]; 
     },
   }))
   return {
-    jobs: [...data, ...fields, ...both, ...names, ...due, ...types, ...own],
+    jobs: [...data, ...fields, ...without, ...both, ...names, ...due, ...types, ...own],
     keys: [...limits, ...whole, ...lanes],
   }
 }

@@ -63,8 +63,8 @@ local first = math.max(last - ${MOST_JOBS - 1}, 0)
 local ids = last < 0 and {} or redis.call('ZRANGE', set, first, last)
 last = first + #ids - 1
 for i = #ids, 1, -1 do
-  local job = redis.pcall('HMGET', prefix .. ids[i], '${SESSION_FIELD}', 'name')
-  if not job.err and not job[1] and job[2] then
+  local job = redis.pcall('HMGET', prefix .. ids[i], '${SESSION_FIELD}')
+  if not job.err and not job[1] and redis.call('HEXISTS', prefix .. ids[i], 'data') == 1 then
     if not handOut(ids[i]) then break end
   elseif #unread == 0 and job[1] == session then
     found(ids[i])

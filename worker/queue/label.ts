@@ -8,7 +8,8 @@ import { sessionNamed, type Unread } from './read.ts'
 const LABEL = fencedScript(`
 for i = 2, #ARGV, 2 do
   local key = ARGV[1] .. ARGV[i]
-  if redis.call('HEXISTS', key, 'name') == 1 then redis.call('HSETNX', key, '${SESSION_FIELD}', ARGV[i + 1]) end
+  -- What has become no job meanwhile is met by the next look at it.
+  if redis.call('EXISTS', key) == 1 then redis.pcall('HSETNX', key, '${SESSION_FIELD}', ARGV[i + 1]) end
 end
 return 1
 `)

@@ -6,7 +6,7 @@ import { CONTROL_JOBS } from './control.ts'
  * Largest data of a job that is read, in bytes. Providers of Redis refuse a reply above 10 MiB, after the script has run;
  * the edge takes no larger job, so this one is of a foreign producer.
  */
-export const MOST_JOB_BYTES = 10 * 1024 * 1024 - 512 * 1024
+export const MOST_JOB_BYTES = 9 * 1024 * 1024
 
 /** Stands among the fields of a job whose data is above {@link MOST_JOB_BYTES} and not there: its size. */
 export const BYTES_FIELD = 'kurir:bytes'
