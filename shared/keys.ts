@@ -23,7 +23,7 @@ export const keys = {
    */
   generation: 'kurir:generation',
   /** String `<workerId>:<epoch>` with a TTL: who owns the partition now. */
-  lease: (partition: number) => `kurir:lease:${partition}`,
+  lease: (partition: number | '') => `kurir:lease:${partition}`,
   /** Counter: the fencing number of the partition's newest lease. */
   epoch: (partition: number) => `kurir:epoch:${partition}`,
   /** Set of session ids that were started and not stopped: what an owner restores. */

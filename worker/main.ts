@@ -1,69 +1,60 @@
+/**
+ * Starts the worker as a process of its own, and gives its partitions back should that die: its sockets are gone with it,
+ * so nobody has to wait for its leases to end. It does nothing else and holds next to nothing in memory, so that it is
+ * there when the worker was ended by kill -9, by a lack of memory or by a defect. The first process of a container is this
+ * one: when the first ends, all others do.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { installNativeCurve } from './curve/install.ts'
-import { createLog } from './log.ts'
-import { isOfBaileys, statusCodeOf } from './rejections.ts'
-import { readSettings, SettingsError, type Settings } from './settings.ts'
+import { fileURLToPath } from 'node:url'
 
-/** What may pass between SIGTERM and the end, in ms; then the rest is left to the next owner, as after a crash. */
-const STOP_DEADLINE_MS = 9500
+const PROGRAM = fileURLToPath(new URL('process.ts', import.meta.url))
+/** What the last frames of a dead process may take on their way, in ms: they must not arrive after those of the next owner. */
+const IN_FLIGHT_MS = 100
+/**
+ * A worker that dies so soon after it has started, in ms, and so often in a row, is not started again: the orchestrator has
+ * to see it.
+ */
+const SHORT_LIFE_MS = 2000
+const MOST_SHORT_LIVES = 5
 
-const settings = settingsOrExit()
-// A host may run several workers, and one that starts again is another worker to its old leases.
-const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
-const log = createLog(settings.logLevel, workerId)
-const stopping = new AbortController()
+let worker: ChildProcess
+let stopping = false
+let shortLives = 0
 
-// Whatever a defect leaves behind cannot be trusted: end now, the leases expire and the jobs are taken over.
-process.on('uncaughtException', error => fatal(error))
-process.on('unhandledRejection', error => {
-  if (!isOfBaileys(error)) fatal(error)
-  // Its message may quote what somebody sent.
-  log.warn({ statusCode: statusCodeOf(error), error: error.name }, 'baileys left a failure unhandled')
-})
-for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop(name))
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(name, () => {
+    stopping = true
+    worker.kill(name)
+  })
+}
+start()
 
-if (settings.nativeCurve) installNativeCurve()
-try {
-  // Baileys binds libsignal's functions as it loads, so it loads after they were replaced.
-  const { runWorker } = await import('./worker.ts')
-  await runWorker(settings, workerId, log, stopping.signal)
-  process.exit(0)
-} catch (error) {
-  if (error instanceof Error && error.name === 'Unable') end(error)
-  if (error instanceof SettingsError || (error instanceof Error && error.name === 'PartitionsMismatch')) refuse(error)
-  fatal(error)
+function start(): void {
+  // A host may run several workers, and one that starts again is another worker to its old leases.
+  const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
+  let startedAt: number | undefined
+  worker = spawn(process.execPath, [...process.execArgv, PROGRAM, workerId], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  worker.on('message', () => (startedAt = performance.now()))
+  worker.on('error', () => process.exit(1))
+  worker.on('exit', (code, signal) => {
+    if (code === 0 || startedAt === undefined) process.exit(code ?? 1)
+    shortLives = performance.now() - startedAt < SHORT_LIFE_MS ? shortLives + 1 : 0
+    const last = stopping || shortLives >= MOST_SHORT_LIVES
+    // First the release: a worker that starts takes the CPU from those that take over.
+    void release(workerId, signal ?? `code ${code}`).then(() => (last ? process.exit(code ?? 1) : start()))
+  })
 }
 
-function stop(reason: string) {
-  if (stopping.signal.aborted) return
-  log.info({ reason }, 'worker stops')
-  stopping.abort()
-  setTimeout(() => {
-    log.error('worker did not stop in time')
-    process.exit(1)
-  }, STOP_DEADLINE_MS).unref()
-}
-
-function settingsOrExit(): Settings {
-  try {
-    return readSettings(process.env)
-  } catch (error) {
-    return refuse(error)
-  }
-}
-
-function refuse(error: unknown): never {
-  process.stderr.write(`kurir worker: ${error instanceof Error ? error.message : 'cannot start'}\n`)
-  process.exit(1)
-}
-
-function end(error: Error): never {
-  log.fatal(`worker ${error.message}`)
-  process.exit(1)
-}
-
-function fatal(error: unknown): never {
-  log.fatal({ err: error }, 'worker ends')
-  process.exit(1)
+/** Never rejects: when Redis is away the leases end by themselves. */
+async function release(workerId: string, how: string): Promise<void> {
+  const line = { level: 'error', time: Date.now(), worker: workerId, msg: 'worker died, its partitions are given back' }
+  process.stdout.write(`${JSON.stringify({ ...line, how })}\n`)
+  await new Promise(resolve => setTimeout(resolve, IN_FLIGHT_MS))
+  // Loaded only when it is needed: it takes more memory than all of this process.
+  const { releaseAll } = await import('./ownership/release-all.ts')
+  await releaseAll(process.env['REDIS_URL'] ?? '', workerId).catch(() => 0)
 }

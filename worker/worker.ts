@@ -15,7 +15,13 @@ import { createSupervisor } from './supervisor.ts'
  * Runs a worker until the signal aborts: it owns its share of the partitions and serves health. Resolves when
  * everything is handed over and closed. Rejects when it cannot start, or could not work for too long.
  */
-export async function runWorker(settings: Settings, workerId: string, log: Logger, signal: AbortSignal): Promise<void> {
+export async function runWorker(
+  settings: Settings,
+  workerId: string,
+  log: Logger,
+  signal: AbortSignal,
+  onStarted: () => void,
+): Promise<void> {
   const parts = await createParts(settings, log)
   const { connections } = parts
   let beating = () => true
@@ -23,7 +29,10 @@ export async function runWorker(settings: Settings, workerId: string, log: Logge
     const broken = [...connections.broken(), ...(beating() ? [] : ['beat'])]
     return broken.length === 0 ? undefined : `no answer from redis: ${broken.join(', ')}`
   }
-  const running = run(parts, workerId, signal, owner => (beating = () => owner.connected()))
+  const running = run(parts, workerId, signal, owner => {
+    beating = () => owner.connected()
+    onStarted()
+  })
   await Promise.race([running, staysAble({ log, trouble }, signal).then(async () => running)])
 }
 

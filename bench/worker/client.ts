@@ -70,10 +70,10 @@ export function ourClient(world: World, sessions: readonly { sessionId: string; 
   if (worker === undefined) throw new Error('the world has no worker')
   return {
     name: 'worker',
-    pid: worker.pid,
+    pid: worker.workPid,
     phones: sessions.map(({ phone }) => phone),
     send: ({ to, count }) =>
-      measured(simulator, worker.pid, sessions.length * to.length * count, async () => {
+      measured(simulator, worker.workPid, sessions.length * to.length * count, async () => {
         const jobs = Array.from({ length: count }, (_, n) =>
           to.flatMap(jid => sessions.map(({ sessionId }) => ({ sessionId, to: jid, text: `text ${n}` }))),
         ).flat()

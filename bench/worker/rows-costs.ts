@@ -21,9 +21,9 @@ export async function benchCosts(start: typeof startWorld): Promise<Row[]> {
     const [worker] = world.stack.workers
     if (worker === undefined) throw new Error('the world has no worker')
     const rows: Row[] = await idleCommands(world)
-    const before = residentMb(worker.pid)
+    const before = residentMb(worker.workPid)
     const sessions = await world.link(SESSIONS)
-    rows.push(...(await memory(world, sessions, worker.pid, before)))
+    rows.push(...(await memory(world, sessions, worker.workPid, before)))
     rows.push(...(await latency(world, sessions)))
     rows.push(...(await messageCommands(world, sessions)))
     rows.push(...(await deliveries(world, sessions)))

@@ -56,31 +56,30 @@ export interface Strike {
 
 /**
  * From each strike to the next text of each session it hit, in ms, for sessions that had an accepted text outstanding
- * at that moment (a session with nothing to send is not late). A session that is struck again before it has sent
- * counts from the last strike.
+ * at that moment (a session with nothing to send is not late). Only texts on a later connection count: those that a dead
+ * worker had written still arrive. A session that is struck again before it has sent counts from the last strike.
  */
 export function recoveryTimes(
   strikes: readonly Strike[],
   accepted: readonly (Accepted & { at: number })[],
   received: readonly Received[],
 ): number[] {
-  const session = new Map(accepted.map(({ text, sessionId }) => [text, sessionId]))
-  const firstSeen = new Map<string, number>()
-  const arrivals = new Map<string, number[]>()
-  for (const { text, at } of received) {
-    if (text === undefined || firstSeen.has(text)) continue
-    firstSeen.set(text, at)
-    const id = session.get(text) ?? ''
-    arrivals.set(id, [...(arrivals.get(id) ?? []), at])
+  const posted = new Map(accepted.map(job => [job.text, job]))
+  const seen = new Set<string>()
+  const arrivals = new Map<string, { at: number; connection: number; postedAt: number }[]>()
+  for (const { text, at, connection } of received) {
+    const job = text === undefined ? undefined : posted.get(text)
+    if (text === undefined || job === undefined || seen.has(text)) continue
+    seen.add(text)
+    arrivals.set(job.sessionId, [...(arrivals.get(job.sessionId) ?? []), { at, connection, postedAt: job.at }])
   }
   return strikes.flatMap(({ at, sessions }) =>
     sessions.flatMap(id => {
-      const waiting = accepted.some(
-        job => job.sessionId === id && job.at <= at && (firstSeen.get(job.text) ?? Infinity) > at,
-      )
-      const next = arrivals.get(id)?.find(time => time > at)
-      const again = strikes.some(other => other.at > at && other.at < (next ?? 0) && other.sessions.includes(id))
-      return waiting && next !== undefined && !again ? [next - at] : []
+      const all = arrivals.get(id) ?? []
+      const before = Math.max(0, ...all.filter(arrival => arrival.at <= at).map(({ connection }) => connection))
+      const next = all.find(arrival => arrival.at > at && arrival.connection > before && arrival.postedAt <= at)
+      const again = strikes.some(other => other.at > at && other.at < (next?.at ?? 0) && other.sessions.includes(id))
+      return next === undefined || again ? [] : [next.at - at]
     }),
   )
 }

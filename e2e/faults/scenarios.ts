@@ -18,9 +18,15 @@ import { strikeWorkers } from './scenarios/workers.ts'
 export const scenarios = {
   kill: {
     short: async () =>
-      strikeWorkers('kill', { workers: 3, partitions: 8, sessions: 6, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
+      strikeWorkers('crash', { workers: 2, partitions: 4, sessions: 6, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
     long: async () =>
-      strikeWorkers('kill', { workers: 3, partitions: 8, sessions: 30, strikes: 200, textsPerStrike: 1, aimMs: 4000 }),
+      strikeWorkers('crash', { workers: 3, partitions: 8, sessions: 30, strikes: 200, textsPerStrike: 1, aimMs: 1000 }),
+  },
+  host: {
+    short: async () =>
+      strikeWorkers('kill', { workers: 2, partitions: 4, sessions: 6, strikes: 1, textsPerStrike: 4, aimMs: 300 }),
+    long: async () =>
+      strikeWorkers('kill', { workers: 3, partitions: 8, sessions: 30, strikes: 50, textsPerStrike: 1, aimMs: 2000 }),
   },
   term: {
     short: async () =>

@@ -16,4 +16,4 @@ export interface Timing {
 }
 
 /** The deployment's times. Two workers with different ones would misjudge each other's leases. */
-export const TIMING: Timing = { ttlMs: 10_000, listedMs: 5000, beatMs: 3000, marginMs: 2000, retryMs: 500 }
+export const TIMING: Timing = { ttlMs: 4500, listedMs: 3000, beatMs: 1500, marginMs: 1500, retryMs: 300 }

@@ -19,10 +19,11 @@ export interface WorkersSize {
   aimMs: number
 }
 
-type Strikes = 'kill' | 'stop'
+type Strikes = 'crash' | 'kill' | 'stop'
 
 const FAULTS: Record<Strikes, { fault: string; limitMs: number }> = {
-  kill: { fault: 'kill -9 of workers at random points', limitMs: 12_000 },
+  crash: { fault: 'kill -9 of the process of a worker at random points', limitMs: 1000 },
+  kill: { fault: 'kill -9 of all of a worker, as when its host dies, at random points', limitMs: 6000 },
   stop: { fault: 'SIGTERM of workers at random points', limitMs: 2000 },
 }
 
@@ -42,8 +43,11 @@ export async function strikeWorkers(how: Strikes, size: WorkersSize): Promise<Ou
       // Looked up at the last moment: what the victim claims after that is hit, too, and counted from the wrong strike.
       const hit = await sessionsOf(victim, sessions, size.partitions)
       strikes.push({ at: Date.now(), sessions: hit })
-      await (how === 'kill' ? victim.kill() : victim.stop())
-      alive = [...alive.filter(worker => worker !== victim), await world.stack.startWorker()]
+      if (how === 'crash') await victim.crash()
+      else {
+        await (how === 'kill' ? victim.kill() : victim.stop())
+        alive = [...alive.filter(worker => worker !== victim), await world.stack.startWorker()]
+      }
     }
     await world.settled(120_000)
     const received = await world.received()
@@ -91,7 +95,11 @@ async function sessionsOf(
   sessions: readonly LinkedSession[],
   partitions: number,
 ): Promise<string[]> {
-  const metrics = await (await fetch(`${url}/metrics`)).text()
+  // One that is starting again does not answer yet.
+  const metrics = await fetch(`${url}/metrics`).then(
+    async answer => answer.text(),
+    () => '',
+  )
   const owned = new Set(
     [...metrics.matchAll(/^kurir_lease_epoch\{partition="(\d+)"\}/gm)].map(match => Number(match[1])),
   )
