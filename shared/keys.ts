@@ -5,6 +5,9 @@
  */
 export const SESSION_FIELD = 'kurir:session'
 
+/** The field of a job whose caller named it: the digest of what was posted under the id, to tell a repeat from another. */
+export const DIGEST_FIELD = 'kurir:digest'
+
 /**
  * Every Redis key of ours, in one place. BullMQ's own keys are `bull:<queue>:*` and are known to the edge's producer
  * and to the worker's queue code alone.
@@ -68,6 +71,8 @@ export const keys = {
    * a deleted session leaves no key of its own.
    */
   deleted: 'kurir:deleted',
+  /** String with a TTL: the digest of what was posted under an id that its caller chose; it outlives the job. */
+  jobId: (storedId: string) => `kurir:job-id:${storedId}`,
   /** String with a TTL: what a post with this Idempotency-Key was answered. `digest` is of API key and header. */
   idempotency: (digest: string) => `kurir:idempotency:${digest}`,
 } as const

@@ -16,6 +16,7 @@ export const TITLES: Record<HttpCode, string> = {
   QR_NOT_AVAILABLE: 'The session shows no QR now',
   METHOD_NOT_ALLOWED: 'The method is not allowed here',
   NOT_ACCEPTABLE: 'None of the accepted media types can be given',
+  JOB_ID_REUSED: 'The jobId was used for another job',
   BODY_TOO_LARGE: 'The body is too large',
   UNSUPPORTED_MEDIA_TYPE: 'The body has the wrong media type',
   IDEMPOTENCY_KEY_REUSED: 'The Idempotency-Key was used for another payload',

@@ -1,6 +1,7 @@
 import { JOB_CODES, type JobCode } from '../../shared/errors.ts'
 import { SESSION_ID } from '../../shared/jid.ts'
 import { readJson } from '../../shared/json.ts'
+import { storedIdOf } from '../../shared/job-id.ts'
 import { keys } from '../../shared/keys.ts'
 import { forwardedId, partitionOf, QUEUE, queueOf } from '../../shared/partition.ts'
 import { jobResult, readReceipt, type JobResult } from '../../shared/receipt.ts'
@@ -39,7 +40,7 @@ export interface JobsDeps {
 }
 
 /**
- * Makes the lookup. A job is sought in its session's queue, by its own id and by the one it gets there when it comes
+ * Makes the lookup. A job is sought in its session's queue, by the id that its caller gave, by its own id and by the one it gets there when it comes
  * from the contract's queue, and then in that: a foreign producer knows only that one, and its job is there until it is
  * forwarded.
  */
@@ -49,7 +50,7 @@ export function createJobs({ redis, partitions }: JobsDeps): Jobs {
     async find(sessionId, jobId) {
       if (!SESSION_ID.test(sessionId) || jobId === '' || jobId.length > MAX_ID_LENGTH) return undefined
       script ??= prepareScript(FIND_JOB)
-      const places = placesOf(queueOf(partitionOf(sessionId, partitions)), jobId)
+      const places = placesOf(queueOf(partitionOf(sessionId, partitions)), sessionId, jobId)
       const reply = await redis.run(
         await script,
         places.map(({ queue, id }) => keys.receipt(queue, id)),
@@ -60,9 +61,10 @@ export function createJobs({ redis, partitions }: JobsDeps): Jobs {
   }
 }
 
-function placesOf(queue: string, id: string): { queue: string; id: string }[] {
+function placesOf(queue: string, sessionId: string, id: string): { queue: string; id: string }[] {
+  const named = { queue, id: storedIdOf(sessionId, id) }
   const atContract = { queue: QUEUE, id }
-  return queue === QUEUE ? [atContract] : [{ queue, id }, { queue, id: forwardedId(0, id) }, atContract]
+  return queue === QUEUE ? [named, atContract] : [named, { queue, id }, { queue, id: forwardedId(0, id) }, atContract]
 }
 
 type Fields = (string | null)[]

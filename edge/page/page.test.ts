@@ -105,7 +105,7 @@ describe('a session', () => {
     expect(response.headers.get('location')).toBe(`/sessions/${sessionId}`)
     const [id = ''] = (await command('LRANGE', 'bull:whatsapp-jobs:wait', '0', '0')) as string[]
     const data = String(await command('HGET', `bull:whatsapp-jobs:${id}`, 'data'))
-    expect(JSON.parse(data)).toEqual({ sessionId, phoneNumber: '+62 812 3456 7890' })
+    expect(JSON.parse(data)).toEqual({ sessionId, phoneNumber: '6281234567890' })
     await submit('/sessions', { sessionId, phoneNumber: '' }, { cookie })
     const [next = ''] = (await command('LRANGE', 'bull:whatsapp-jobs:wait', '0', '0')) as string[]
     expect(await command('HGET', `bull:whatsapp-jobs:${next}`, 'data')).toBe(JSON.stringify({ sessionId }))

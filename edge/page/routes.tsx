@@ -144,7 +144,7 @@ function readJob(name: string, data: unknown) {
 }
 
 async function add({ producer, partitions }: Services, jobs: readonly NewJob[]): Promise<string[]> {
-  return idsOf(await producer.add(jobs), partitions)
+  return idsOf(await producer.add(jobs), partitions).map(({ id }) => id)
 }
 
 function linesOf(errors: readonly FieldError[]): string[] {

@@ -55,7 +55,7 @@ const optionSchemas = {
   delay: whole(0, MAX_DELAY_MS).optional(),
   /** 1 is the most urgent; 0 or none goes before all of them. */
   priority: whole(0, MAX_PRIORITY).optional(),
-  /** A job is not added when one of this id is in the queue already. */
+  /** Of the session: the same job posted again under it is a repeat, another one is refused. */
   jobId: jobId.optional(),
   /** Unix ms. A job whose turn comes later fails with `JOB_EXPIRED`. */
   expiresAt: whole(0, MAX_TIME_MS).optional(),

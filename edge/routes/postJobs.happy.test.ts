@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SESSION_FIELD } from '../../shared/keys.ts'
-import { command, newSession, OTHER_KEY, post, text } from '../testing.ts'
+import { command, get, newSession, OTHER_KEY, post, text } from '../testing.ts'
 
 interface Accepted {
   id: string
@@ -34,7 +34,7 @@ describe('one job', () => {
     const id = `order-${sessionId}`
     const response = await post({ ...text(sessionId), opts: { delay: 60_000, priority: 5, jobId: id } })
     expect((await response.json<Accepted>()).id).toBe(id)
-    const opts = JSON.parse(String(await command('HGET', `bull:whatsapp-jobs:${id}`, 'opts'))) as unknown
+    const opts = JSON.parse(String(await command('HGET', `bull:whatsapp-jobs:${sessionId}~${id}`, 'opts'))) as unknown
     expect(opts).toEqual({
       attempts: 3,
       backoff: { type: 'exponential', delay: 1000 },
@@ -42,19 +42,78 @@ describe('one job', () => {
       removeOnFail: false,
       delay: 60_000,
       priority: 5,
-      jobId: id,
+      jobId: `${sessionId}~${id}`,
     })
   })
 
-  it('of an id that is there already is not added again', async () => {
-    const sessionId = newSession()
-    const job = { ...text(sessionId), opts: { jobId: `once-${sessionId}` } }
+  const named = (sessionId: string, jobId: string, words?: string) => ({ ...text(sessionId, words), opts: { jobId } })
+  const waiting = () => command('LLEN', 'bull:whatsapp-jobs:wait')
+
+  it('of an id that is there already is a repeat, and not added again', async () => {
+    const job = named(newSession(), 'order-1')
     const first = await (await post(job)).json<Accepted>()
-    const waiting = await command('LLEN', 'bull:whatsapp-jobs:wait')
+    const before = await waiting()
     const second = await post(job)
     expect(second.status).toBe(202)
-    expect(await second.json()).toEqual(first)
-    expect(await command('LLEN', 'bull:whatsapp-jobs:wait')).toBe(waiting)
+    expect(await second.json()).toEqual({ ...first, repeated: true })
+    expect(await waiting()).toBe(before)
+  })
+
+  it('has an id of its session: another session may use the same', async () => {
+    const [one, two] = [newSession(), newSession()]
+    await post(named(one, 'order-1'))
+    const answer = await (await post(named(two, 'order-1', 'other'))).json<Accepted>()
+    expect(answer).toMatchObject({ id: 'order-1', sessionId: two })
+    expect(answer).not.toHaveProperty('repeated')
+    expect((await get(new URL(answer.statusUrl).pathname)).status).toBe(200)
+  })
+
+  it('of a used id and other content is refused, and nothing of its post is stored', async () => {
+    const sessionId = newSession()
+    await post(named(sessionId, 'order-1'))
+    const before = await waiting()
+    const response = await post({ jobs: [text(sessionId), named(sessionId, 'order-1', 'other')] })
+    expect(response.status).toBe(409)
+    const problem = { code: 'JOB_ID_REUSED', detail: expect.stringContaining('jobs[1]') as string }
+    expect(await response.json()).toMatchObject(problem)
+    const twice = await post({ jobs: [named(sessionId, 'order-2', 'a'), named(sessionId, 'order-2', 'b')] })
+    expect(twice.status).toBe(409)
+    expect(await waiting()).toBe(before)
+    const same = await post({ jobs: [named(sessionId, 'order-2', 'a'), named(sessionId, 'order-2', 'a')] })
+    const { jobs } = await same.json<{ jobs: (Accepted & { repeated?: boolean })[] }>()
+    expect(jobs.map(job => job.repeated)).toEqual([undefined, true])
+    expect(await waiting()).toBe(Number(before) + 1)
+  })
+
+  it('is a repeat when it was completed, and runs again when it failed', async () => {
+    const sessionId = newSession()
+    const stored = `${sessionId}~order-1`
+    const ends = async (state: string) => {
+      await command('LREM', 'bull:whatsapp-jobs:wait', '1', stored)
+      await command('HSET', `kurir:receipt:whatsapp-jobs:${stored}`, 'sessionId', sessionId, 'state', state)
+      if (state === 'failed') return command('ZADD', 'bull:whatsapp-jobs:failed', '1', stored)
+      return command('DEL', `bull:whatsapp-jobs:${stored}`)
+    }
+    await post(named(sessionId, 'order-1', 'wrong'))
+    await ends('failed')
+    const corrected = await (await post(named(sessionId, 'order-1', 'right'))).json<Accepted>()
+    expect(corrected).not.toHaveProperty('repeated')
+    expect(await command('ZSCORE', 'bull:whatsapp-jobs:failed', stored)).toBeNull()
+    expect(await command('LPOS', 'bull:whatsapp-jobs:wait', stored)).toBe(0)
+    await ends('completed')
+    const repeat = await (await post(named(sessionId, 'order-1', 'right'))).json<Accepted>()
+    expect(repeat).toEqual({ ...corrected, repeated: true })
+    expect(await command('EXISTS', `bull:whatsapp-jobs:${stored}`)).toBe(0)
+    expect((await post(named(sessionId, 'order-1', 'wrong'))).status).toBe(409)
+  })
+
+  it('posted at once under one id, many times, is one job', async () => {
+    const sessionId = newSession()
+    const before = await waiting()
+    const posts = await Promise.all(Array.from({ length: 40 }, () => post(named(sessionId, 'order-1'))))
+    const answers = await Promise.all(posts.map(async response => response.json<{ repeated?: boolean }>()))
+    expect(answers.filter(({ repeated }) => repeated !== true)).toHaveLength(1)
+    expect(await waiting()).toBe(Number(before) + 1)
   })
 })
 

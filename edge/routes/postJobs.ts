@@ -1,8 +1,9 @@
+import { ownIdOf } from '../../shared/job-id.ts'
 import { readJson, type JsonBody } from '../http/body.ts'
 import { sha256 } from '../http/digest.ts'
 import { Problem } from '../http/problem.ts'
 import type { Route, RouteContext } from '../http/route.ts'
-import type { Added, Idempotency, NewJob } from '../producer/producer.ts'
+import type { Added, AddedId, Idempotency, NewJob } from '../producer/producer.ts'
 import { readPost } from '../producer/request.ts'
 
 /** `POST /v1/jobs`: takes one job or a batch, and answers 202 once Redis has all of them. */
@@ -18,7 +19,7 @@ export const postJobs: Route = {
     const added = await producer.add(post.jobs, await toIdempotency(context, key, body))
     const ids = idsOf(added, partitions)
     const { origin } = new URL(context.req.url)
-    const jobs = post.jobs.map((job, index) => toAnswer(job, ids[index] ?? '', origin))
+    const jobs = post.jobs.map((job, index) => toAnswer(job, ids[index], origin))
     const [first] = jobs
     const headers = {
       ...(added.outcome === 'replayed' && { 'idempotency-replayed': 'true' }),
@@ -29,8 +30,12 @@ export const postJobs: Route = {
 }
 
 /** Throws the problem of a post that stored nothing. */
-export function idsOf(added: Added, partitions: number): string[] {
+export function idsOf(added: Added, partitions: number): AddedId[] {
   if (added.outcome === 'key_reused') throw new Problem('IDEMPOTENCY_KEY_REUSED')
+  if (added.outcome === 'id_reused') {
+    const detail = `jobs[${added.index}]: another job was posted under this jobId; nothing of this post is stored`
+    throw new Problem('JOB_ID_REUSED', { detail })
+  }
   if (added.outcome === 'partitions_differ') {
     const detail = `PARTITIONS is ${partitions} here but ${added.recorded} in Redis: nobody would read these jobs`
     throw new Problem('MISCONFIGURED', { detail })
@@ -39,8 +44,10 @@ export function idsOf(added: Added, partitions: number): string[] {
 }
 
 /** What a post is answered of each job. */
-export function toAnswer({ name, sessionId }: NewJob, id: string, origin: string) {
-  return { id, name, sessionId, statusUrl: `${origin}/v1/sessions/${sessionId}/jobs/${id}` }
+export function toAnswer({ name, sessionId }: NewJob, added: AddedId | undefined, origin: string) {
+  const id = ownIdOf(sessionId, added?.id ?? '')
+  const statusUrl = `${origin}/v1/sessions/${sessionId}/jobs/${id}`
+  return { id, name, sessionId, statusUrl, ...(added?.repeated === true && { repeated: true }) }
 }
 
 function readIdempotencyKey(text: string | undefined): string | undefined {

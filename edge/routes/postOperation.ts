@@ -28,7 +28,7 @@ function operationRoute(verb: string, name: OperationName): Route {
       const check = checkOperation(name, typeof json === 'object' ? { ...json, sessionId } : json)
       if (!check.ok) throw new Problem('INVALID_REQUEST', { errors: check.errors })
       const operation = { name, sessionId, data: check.operation.data }
-      const [id = ''] = idsOf(await producer.add([operation]), partitions)
+      const [id] = idsOf(await producer.add([operation]), partitions)
       const answer = toAnswer(operation, id, new URL(context.req.url).origin)
       return Response.json(answer, { status: 202, headers: { location: answer.statusUrl } })
     },

@@ -1,4 +1,5 @@
 import type { JobEvent } from '../../shared/events.ts'
+import { ownIdOf } from '../../shared/job-id.ts'
 import { isOperationName } from '../../shared/operations.ts'
 import type { OutcomeOf } from '../queue/ending.ts'
 import { newEventId } from './append.ts'
@@ -8,7 +9,7 @@ export const outcomeOf: OutcomeOf = ({ ref, ending }, now) => {
   const { sessionId, name } = ref
   if (sessionId === undefined || isOperationName(name)) return undefined
   const common = { sessionId, timestamp: Math.floor(now / 1000) }
-  const data = { jobId: ref.id, name, attempts: ref.attemptsMade + 1 }
+  const data = { jobId: ownIdOf(sessionId, ref.id), name, attempts: ref.attemptsMade + 1 }
   const event: JobEvent =
     ending.state === 'completed'
       ? { event: 'job.completed', ...common, data: { ...data, result: ending.result } }
