@@ -16,6 +16,8 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delay-ack'), ms: z.int().min(0).max(600_000), ...common }),
   /** The ack carries an error and nobody gets the message. */
   z.object({ kind: z.literal('error-ack'), code, ...common }),
+  /** A request of this namespace is answered with an error, and nothing is done. */
+  z.object({ kind: z.literal('error-iq'), xmlns: z.string(), code, ...common }),
   /**
    * The socket is cut at a message: `before` it is recorded, or `after`, without an ack. With `to` (digits of a number)
    * only at messages to that contact, as WhatsApp closes the stream at a stanza that it does not take; with `code` by a
@@ -42,7 +44,10 @@ export type Faults = {
   arm(fault: Fault): ArmedFault
   list(): readonly ArmedFault[]
   clear(): void
-  /** The oldest armed fault of a kind for an account, and for this contact if it names one; counts as a strike. */
+  /**
+   * The oldest armed fault of a kind for an account, and for this contact (of `error-iq`: this namespace) if it names one;
+   * counts as a strike.
+   */
   take<K extends FaultKind>(kind: K, phone: string, to?: string): Extract<Fault, { kind: K }> | undefined
 }
 
@@ -64,7 +69,8 @@ export function createFaults(): Faults {
       const meets = (fault: ArmedFault) =>
         fault.kind === kind &&
         (fault.phone === undefined || fault.phone === phone) &&
-        (fault.kind !== 'cut' || fault.to === undefined || fault.to === to)
+        (fault.kind !== 'cut' || fault.to === undefined || fault.to === to) &&
+        (fault.kind !== 'error-iq' || fault.xmlns === to)
       const fault = armed.find(meets)
       if (!fault) return undefined
       fault.struck++

@@ -58,6 +58,30 @@ describe('GROUP_CREATE', () => {
   })
 })
 
+describe('GROUP_CREATE beside another of the same subject', () => {
+  const data = (...participants: string[]) => ({ subject: 'Same', participants: participants.map(jid) })
+
+  test('that WhatsApp has refused once makes a group of its own', async () => {
+    const first = await session.run('GROUP_CREATE', data(BUDI), { id: 'same-1' })
+    await session.control.fault({ kind: 'error-iq', xmlns: 'w:g2', code: 500, count: 1 })
+    const refused = session.run('GROUP_CREATE', data(SITI), { id: 'same-2' })
+    await expect(refused).rejects.toMatchObject({ code: 'WHATSAPP_REFUSED' })
+    const second = await session.run('GROUP_CREATE', data(SITI), { id: 'same-2', attempt: 2 })
+    expect(second.groupJid).not.toBe(first.groupJid)
+    expect(await members(second.groupJid)).toMatchObject({ [SITI]: 'member' })
+  })
+
+  test('takes none that another was given, and finds its own again', async () => {
+    const first = await session.run('GROUP_CREATE', data(BUDI), { id: 'same-3' })
+    const again = await session.run('GROUP_CREATE', data(BUDI), { id: 'same-3', attempt: 2 })
+    expect(again.groupJid).toBe(first.groupJid)
+    const other = await session.run('GROUP_CREATE', data(SITI), { id: 'same-4' })
+    const otherAgain = await session.run('GROUP_CREATE', data(SITI), { id: 'same-4', attempt: 2 })
+    expect(otherAgain.groupJid).toBe(other.groupJid)
+    expect(other.groupJid).not.toBe(first.groupJid)
+  })
+})
+
 describe('GROUP_UPDATE_PARTICIPANTS', () => {
   test('does all four actions', async () => {
     const { groupJid } = await session.run('GROUP_CREATE', { subject: 'Actions', participants: [jid(BUDI)] })

@@ -38,6 +38,8 @@ export interface SentStore {
   ): Promise<proto.IMessage>
   /** What is kept under the id. Throws `FencedError`. */
   get(fence: Fence, sessionId: string, messageId: string): Promise<Kept | undefined>
+  /** Forgets a message that was never sent. Throws `FencedError`. */
+  forget(fence: Fence, sessionId: string, messageId: string): Promise<void>
 }
 
 /** One session as its socket's followers see it. `fence` guards every write they make for it. */

@@ -42,6 +42,12 @@ redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 1
 `)
 
+// KEYS sent, sent-times; ARGV id.
+const FORGET = fencedScript(`
+redis.call('HDEL', KEYS[1], ARGV[1])
+return redis.call('ZREM', KEYS[2], ARGV[1])
+`)
+
 /** Keeps sent messages in Redis, encrypted, bounded by count and age a session. See {@link SentStore}. */
 export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits = SENT_LIMITS): SentStore {
   const { redis, clock, log } = core
@@ -61,6 +67,10 @@ export function createSentStore(core: Core, cipher: Cipher, limits: SentLimits =
 
   return {
     get,
+    async forget(fence, sessionId, messageId) {
+      const at = [keys.sent(sessionId), keys.sentTimes(sessionId)]
+      await persist(async () => FORGET.run(redis, fence, at, [messageId]), fence, log)
+    },
     async keep(fence, sessionId, messageId, message, audience) {
       const value = cipher.encrypt(packKept(message, audience), place(sessionId, messageId))
       const at = [keys.sent(sessionId), keys.sentTimes(sessionId)]

@@ -6,7 +6,7 @@ import { sendFirstSync } from '../first-sync.ts'
 import { childrenOf } from '../nodes.ts'
 import { answerCodeExchange } from '../pairing-code.ts'
 import { accountHandlers } from './account.ts'
-import { iqResult, type IqHandler } from './answer.ts'
+import { iqError, iqResult, type IqHandler } from './answer.ts'
 import { answerEncrypt } from './encrypt.ts'
 import { answerGroups } from './groups.ts'
 import { answerUsync } from './usync.ts'
@@ -26,6 +26,8 @@ export function handleIq(context: Context, connection: Connection, iq: BinaryNod
   const child = childrenOf(iq)[0]
   const xmlns = iq.attrs.xmlns ?? ''
   const registration = context.registrations.get(connection.number)
+  const fault = device && context.faults.take('error-iq', device.account.phone, xmlns)
+  if (fault) return connection.send(iqResult(iq, iqError(fault.code, 'on purpose')))
   const answer = device
     ? handlers[xmlns]?.({ context, connection, device, iq, child })
     : registration && child?.tag === 'link_code_companion_reg'
