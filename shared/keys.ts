@@ -5,6 +5,9 @@
  */
 export const SESSION_FIELD = 'kurir:session'
 
+/** The field of a job that holds how often it is blamed for the end of its session's connection. */
+export const CLOSINGS_FIELD = 'kurir:closings'
+
 /** The field of a job whose caller named it: the digest of what was posted under the id, to tell a repeat from another. */
 export const DIGEST_FIELD = 'kurir:digest'
 

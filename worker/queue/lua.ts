@@ -1,5 +1,5 @@
 import { OPERATION_NAMES } from '../../shared/operations.ts'
-import { SESSION_FIELD } from '../../shared/keys.ts'
+import { CLOSINGS_FIELD, SESSION_FIELD } from '../../shared/keys.ts'
 import { CONTROL_JOBS } from './control.ts'
 
 /**
@@ -12,7 +12,7 @@ export const MOST_JOB_BYTES = 9 * 1024 * 1024
 export const BYTES_FIELD = 'kurir:bytes'
 
 /** Fields of a job's hash that are read, beside its data. Others may be of any size, and nobody asks for them. */
-const FIELDS = ['name', 'opts', 'timestamp', 'atm', 'stc', 'defa', 'rjk', SESSION_FIELD]
+const FIELDS = ['name', 'opts', 'timestamp', 'atm', 'stc', 'defa', 'rjk', SESSION_FIELD, CLOSINGS_FIELD]
 /** One that is larger is as good as absent: each has a default. */
 const MOST_FIELD_BYTES = 64 * 1024
 

@@ -1,4 +1,4 @@
-import { keys, SESSION_FIELD } from '../../shared/keys.ts'
+import { CLOSINGS_FIELD, keys, SESSION_FIELD } from '../../shared/keys.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { SetAside } from './aside.ts'
 import type { Parked, SourceDeps } from './fetch.ts'
@@ -34,7 +34,7 @@ while group <= #ARGV do
   local first, last, step, push = 0, count - 1, 1, 'RPUSH'
   if side == 'front' then first, last, step, push = count - 1, 0, -1, 'LPUSH' end
   for i = first, last, step do
-    local id, name, crashed = ARGV[group + 3 + i * 3], ARGV[group + 4 + i * 3], ARGV[group + 5 + i * 3]
+    local id, name, crashed, closings = unpack(ARGV, group + 3 + i * 4, group + 6 + i * 4)
     if redis.call('LREM', at.active, 1, id) == 1 then
       local job = look(id)
       if not job then
@@ -45,12 +45,13 @@ while group <= #ARGV do
         local key = at.prefix .. id
         redis.call('HINCRBY', key, crashed == '1' and 'stc' or 'ats', crashed == '1' and 1 or -1)
         redis.call('HSET', key, '${SESSION_FIELD}', session)
+        if closings ~= '0' then redis.call('HSET', key, '${CLOSINGS_FIELD}', closings) end
         redis.call('DEL', key .. ':lock')
         park(push, session, id, name)
       end
     end
   end
-  group = group + 3 + count * 3
+  group = group + 3 + count * 4
   local length, controls = laneSizes(session)
   replies[#replies + 1] = {session, length, controls}
 end
@@ -68,7 +69,7 @@ export function createPark({ redis, fence, layout, clock }: SourceDeps): Park {
       sessionId,
       side,
       jobs.length,
-      ...jobs.flatMap(({ id, name, crashed }) => [id, name, crashed ? 1 : 0]),
+      ...jobs.flatMap(({ id, name, crashed, closings }) => [id, name, crashed ? 1 : 0, closings ?? 0]),
     ])
     const common = [layout.prefix, clock.now(), keys.lane(''), keys.laneControls('')]
     const reply = await PARK.run(redis, fence, scriptKeys, [...common, ...args])

@@ -2,7 +2,7 @@ import { checkJob } from '../../shared/contract.ts'
 import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
 import { checkOperation, isOperationName, type Operation } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
-import { SESSION_FIELD } from '../../shared/keys.ts'
+import { CLOSINGS_FIELD, SESSION_FIELD } from '../../shared/keys.ts'
 import type { Job } from '../types.ts'
 import { BYTES_FIELD, MOST_JOB_BYTES } from './lua.ts'
 import { readOptions, type JobOptions } from './options.ts'
@@ -46,9 +46,6 @@ export type Reading =
   | { kind: 'misplaced'; id: string; partition: number }
   /** Somebody removed it from Redis while its id stood in a list. */
   | { kind: 'vanished'; id: string }
-
-/** Ours among the fields of a job's hash; BullMQ leaves alone what it does not know. See {@link Held.closings}. */
-export const CLOSINGS = 'kurir:closings'
 
 const MOST_REASONS = 5
 const LONGEST_MESSAGE = 500
@@ -95,7 +92,7 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
     job,
     bytes: text?.length ?? 0,
     crashes: count(fields.get('stc')),
-    closings: count(fields.get(CLOSINGS)),
+    closings: count(fields.get(CLOSINGS_FIELD)),
   }
   return { kind: 'job', held }
 }
