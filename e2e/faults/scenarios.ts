@@ -35,7 +35,7 @@ export const scenarios = {
       strikeWorkers('stop', { workers: 3, partitions: 8, sessions: 30, strikes: 40, textsPerStrike: 2, aimMs: 2000 }),
   },
   freeze: {
-    short: async () => freezeWorker({ sessions: 2, freezeMs: 14_000, texts: 5 }),
+    short: async () => freezeWorker({ sessions: 2, freezeMs: 7000, texts: 5 }),
     long: async () => freezeWorker({ sessions: 20, freezeMs: 30_000, texts: 20 }),
   },
   acks: {

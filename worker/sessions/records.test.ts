@@ -31,9 +31,10 @@ it('forgets a session with all its receipts, in steps that hold Redis shortly', 
   await createRecords({ redis, log: pino({ level: 'silent' }), clock }, fence).forget('s')
   expect(await redis.keys('kurir:receipt*')).toEqual([])
   expect(await redis.zscore(keys.deleted, 's')).not.toBeNull()
-  const scripts = Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
-  const failed = Number(
-    /cmdstat_evalsha:calls=\d+.*failed_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0,
-  )
-  expect(scripts - failed).toBeGreaterThanOrEqual(9)
+  // A script that Redis does not know yet is called twice, once in vain.
+  const stats = [
+    ...(await redis.info('commandstats')).matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+).*failed_calls=(\d+)/gm),
+  ]
+  const done = stats.reduce((sum, [, calls, failed]) => sum + Number(calls) - Number(failed), 0)
+  expect(done).toBeGreaterThanOrEqual(9)
 })
