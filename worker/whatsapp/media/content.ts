@@ -64,7 +64,7 @@ export async function mediaContent(
 ): Promise<AnyMediaMessageContent> {
   const { type, caption = '', ptt = false } = data
   const clues = { field: data.mimetype, declared: file.declared, sniffed: sniff(file.head) }
-  checkSuits(type, clues)
+  checkSuits(type, clues.sniffed)
   const mimetype = mimetypeOf(type, ptt, clues)
   const ask: Ask = async question => decoder.ask(sessionId, question, signal)
   return BUILD[type]({

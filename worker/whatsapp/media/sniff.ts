@@ -23,6 +23,8 @@ const FORMATS: readonly (readonly [mimetype: string, test: Test])[] = [
   ['image/heic', all(at(4, 'ftyp'), at(8, 'heic', 'heix', 'mif1', 'msf1'))],
   ['audio/mp4', all(at(4, 'ftyp'), at(8, 'M4A ', 'M4B '))],
   ['video/quicktime', all(at(4, 'ftyp'), at(8, 'qt  '))],
+  // QuickTime of before 2001 has no ftyp.
+  ['video/quicktime', at(4, 'moov', 'mdat', 'wide')],
   ['video/3gpp', all(at(4, 'ftyp'), at(8, '3gp'))],
   ['video/mp4', at(4, 'ftyp')],
   ['video/webm', all(at(0, '\x1a\x45\xdf\xa3'), head => head.includes('webm'))],

@@ -10,7 +10,7 @@ let folder: string
 let decoder: Decoder
 const { signal } = new AbortController()
 /** Long enough for a good file on a busy machine, and short enough to wait for. */
-const HASTY = { deadlineMs: 2000, rssBytes: 400 * 1024 * 1024, idleMs: 1000 }
+const HASTY = { deadlineMs: 2000, rssBytes: 400 * 1024 * 1024, idleMs: 1000, cpuSeconds: 60 }
 
 beforeAll(async () => {
   decoder = createDecoder()
@@ -158,6 +158,15 @@ test('a file that takes too long is stopped, and this process goes on meanwhile'
   expect(await hasty.ask('a', { what: 'preview', path: good }, signal)).toMatchObject({ width: 9, height: 9 })
   hasty.close()
 })
+
+test('good files that take long together are all decoded', async () => {
+  const busy = createDecoder({ ...HASTY, deadlineMs: 10_000, cpuSeconds: 2 })
+  const path = await file(await solid(4000, 4000).png({ compressionLevel: 1 }).toBuffer())
+  for (let n = 0; n < 35; n++) {
+    expect(await busy.ask('a', { what: 'preview', path }, signal)).toMatchObject({ width: 4000 })
+  }
+  busy.close()
+}, 30_000)
 
 test('a file that takes too much memory is stopped', async () => {
   const narrow = createDecoder({ ...HASTY, deadlineMs: 10_000, rssBytes: 60_000_000 })

@@ -35,13 +35,18 @@ export interface DecoderLimits {
   rssBytes: number
   /** How long the process stays when there is nothing to do, in ms. */
   idleMs: number
+  /**
+   * Seconds of CPU that the process may use in all: should the worker be killed while its child is in a loop, the kernel
+   * ends it. It is replaced long before, or good files would be ended with it.
+   */
+  cpuSeconds: number
 }
 
 const MIB = 1024 * 1024
-const LIMITS: DecoderLimits = { deadlineMs: 5000, rssBytes: 320 * MIB, idleMs: 30_000 }
+const LIMITS: DecoderLimits = { deadlineMs: 5000, rssBytes: 320 * MIB, idleMs: 30_000, cpuSeconds: 60 }
 const HEAP_MIB = 96
-/** Seconds of CPU in all: should the worker be killed while its child is in a loop, the kernel ends it. */
-const CPU_SECONDS = 60
+/** Which part of its CPU time a process may spend before it is replaced: a file may keep two threads busy. */
+const LIFE = 1 / 3
 const WATCH_MS = 20
 const PAGE_BYTES = 4096
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url))
@@ -54,13 +59,16 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
   const turns = createTurns()
   let child: ChildProcess | undefined
   let idle: NodeJS.Timeout | undefined
+  /** How long the process has worked, in ms. */
+  let worked = 0
 
   function started(): ChildProcess {
     clearTimeout(idle)
     if (child?.connected) return child
     const node = [`--max-old-space-size=${HEAP_MIB}`, '--no-warnings', CHILD]
     // The shell sets the limit and becomes the process. Nothing of our environment goes along.
-    const script = `ulimit -t ${CPU_SECONDS}; exec "$0" "$@"`
+    const script = `ulimit -t ${limits.cpuSeconds}; exec "$0" "$@"`
+    worked = 0
     child = spawn('/bin/sh', ['-c', script, process.execPath, ...node], {
       env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2' },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -81,6 +89,7 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
   async function decode(question: Question, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted()
     const asked = started()
+    const startedAt = performance.now()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const onMessage = (message: unknown): void => {
       const { answer } = message as { answer?: unknown }
@@ -105,7 +114,9 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
       clearInterval(watch)
       asked.off('message', onMessage).off('exit', onExit)
       signal.removeEventListener('abort', onAbort)
-      idle = setTimeout(stop, limits.idleMs).unref()
+      worked += performance.now() - startedAt
+      if (worked > limits.cpuSeconds * 1000 * LIFE) stop()
+      else idle = setTimeout(stop, limits.idleMs).unref()
     }
   }
 
