@@ -5,6 +5,8 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const NAME = 'kurir-media'
+/** The folders of this process. */
+const mine = new Set<string>()
 
 /** A folder of this process for media on their way, and for the temporary files of Baileys. */
 export interface MediaFolder {
@@ -23,10 +25,12 @@ export function createMediaFolder(root = tmpdir()): MediaFolder {
   const prefix = `${NAME}-${hostname()}-`
   for (const name of readdirSync(root)) {
     if (!name.startsWith(prefix)) continue
+    if (mine.has(join(root, name))) continue
     const pid = Number(name.slice(prefix.length).split('-')[0])
     if (isGone(pid)) rmSync(join(root, name), { recursive: true, force: true })
   }
   const path = mkdtempSync(join(root, `${prefix}${process.pid}-`))
+  mine.add(path)
   return {
     path,
     async make() {

@@ -10,7 +10,7 @@ let folder: string
 let decoder: Decoder
 const { signal } = new AbortController()
 /** Long enough for a good file on a busy machine, and short enough to wait for. */
-const HASTY = { deadlineMs: 2000, rssBytes: 400 * 1024 * 1024, idleMs: 1000, cpuSeconds: 60 }
+const HASTY = { deadlineMs: 2000, stickerMs: 2000, rssBytes: 400 * 1024 * 1024, idleMs: 1000, cpuSeconds: 60 }
 
 beforeAll(async () => {
   decoder = createDecoder()

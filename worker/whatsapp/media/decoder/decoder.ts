@@ -31,6 +31,8 @@ export interface Decoder {
 export interface DecoderLimits {
   /** ms. */
   deadlineMs: number
+  /** The same for a sticker, ms: one that moves has up to 80 frames to be made. */
+  stickerMs: number
   /** Of the process, code and libraries included. */
   rssBytes: number
   /** How long the process stays when there is nothing to do, in ms. */
@@ -43,7 +45,13 @@ export interface DecoderLimits {
 }
 
 const MIB = 1024 * 1024
-const LIMITS: DecoderLimits = { deadlineMs: 5000, rssBytes: 320 * MIB, idleMs: 30_000, cpuSeconds: 60 }
+const LIMITS: DecoderLimits = {
+  deadlineMs: 5000,
+  stickerMs: 15_000,
+  rssBytes: 320 * MIB,
+  idleMs: 30_000,
+  cpuSeconds: 60,
+}
 const HEAP_MIB = 96
 /** Which part of its CPU time a process may spend before it is replaced: a file may keep two threads busy. */
 const LIFE = 1 / 3
@@ -102,7 +110,7 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
     }
     const onExit = give(new DecodeError('stopped'))
     const onAbort = () => give(signal.reason)()
-    const deadline = setTimeout(onExit, limits.deadlineMs)
+    const deadline = setTimeout(onExit, question.what === 'sticker' ? limits.stickerMs : limits.deadlineMs)
     const watch = setInterval(() => rssOf(asked.pid) > limits.rssBytes && onExit(), WATCH_MS)
     asked.on('message', onMessage).on('exit', onExit)
     signal.addEventListener('abort', onAbort, { once: true })
