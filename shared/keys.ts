@@ -74,6 +74,8 @@ export const keys = {
    * a deleted session leaves no key of its own.
    */
   deleted: 'kurir:deleted',
+  /** Hash: the `state` of the webhook endpoint, `up`, `down` or `disabled`, and `since` when, in ms. */
+  endpoint: 'kurir:endpoint',
   /** String with a TTL: the digest of what was posted under an id that its caller chose; it outlives the job. */
   jobId: (storedId: string) => `kurir:job-id:${storedId}`,
   /** String with a TTL: what a post with this Idempotency-Key was answered. `digest` is of API key and header. */

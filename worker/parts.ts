@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Logger } from 'pino'
+import { keys } from '../shared/keys.ts'
 import { importSecret } from '../shared/signature.ts'
 import { createCipher } from './credentials/cipher.ts'
 import { createHandlers } from './handlers/index.ts'
@@ -35,6 +36,15 @@ export async function createParts(settings: Settings, log: Logger) {
     throw new SettingsError('WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in base64, separated by commas')
   })
   const gate = createGate({ log })
+  let told: string | undefined
+  const tell = async (state: string) => {
+    if (state === told) return
+    told = state
+    await core.redis.hset(keys.endpoint, { state, since: clock.now() }).catch(() => undefined)
+  }
+  // The edge shows it; a worker that starts knows of nothing that is wrong yet.
+  gate.onChange(state => void tell(state))
+  void tell(gate.state())
   const registry = new Registry()
   const generation = createGeneration(registry)
   const cipher = createCipher(settings.credentialsKeys)

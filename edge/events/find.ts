@@ -18,6 +18,8 @@ export interface EventsStatus {
   oldestUndelivered?: { seq: number; storedAt: number; attempts: number }
   /** The first event that is still kept, from which a replay can begin; absent when none is. */
   firstKeptSeq?: number
+  /** Of WEBHOOK_URL, as the workers last found it; absent before there was one. */
+  endpoint?: { state: string; since: number }
   parkedCount: number
   /** Events that were given up, oldest first, at most 100 of them. */
   parked: ParkedEvent[]
@@ -46,7 +48,7 @@ export function createEvents({ redis }: { redis: RedisClient }): Events {
     async find(sessionId) {
       if (!SESSION_ID.test(sessionId)) return undefined
       script ??= prepareScript(FIND_EVENTS)
-      const scriptKeys = [keys.cursor(sessionId), keys.outbox(sessionId), keys.poison(sessionId)]
+      const scriptKeys = [keys.cursor(sessionId), keys.outbox(sessionId), keys.poison(sessionId), keys.endpoint]
       return readReply(await redis.run(await script, scriptKeys, [String(MAX_LISTED)]))
     },
   }
@@ -57,7 +59,8 @@ type Row = [seq: string, id: string, at: string, parkedAt: string, attempts: str
 function readReply(reply: Reply): EventsStatus | undefined {
   if (!Array.isArray(reply)) return undefined
   const [lastSeq, cursor, attempts, first, oldest, storedAt] = reply.slice(0, 6) as string[]
-  const [parkedCount, parked] = reply.slice(6) as [number, Row[]]
+  const [parkedCount, parked, endpoint] = reply.slice(6) as [number, Row[], string[]]
+  const [state, since] = endpoint
   return {
     lastSeq: Number(lastSeq),
     cursor: Number(cursor),
@@ -66,6 +69,7 @@ function readReply(reply: Reply): EventsStatus | undefined {
       oldestUndelivered: { seq: seqOf(oldest), storedAt: Number(storedAt), attempts: Number(attempts) },
     }),
     ...(first && { firstKeptSeq: seqOf(first) }),
+    ...(state !== undefined && { endpoint: { state, since: Number(since) } }),
     parkedCount,
     parked: parked.map(readParked),
   }

@@ -1,9 +1,9 @@
 /**
  * Tells how the delivery of a session's events stands, in one command and without a body. KEYS: 1 cursor; 2 outbox;
- * 3 poison (see worker/outbox/scripts.ts). ARGV: 1 how many parked events to list.
+ * 3 poison (see worker/outbox/scripts.ts); 4 endpoint. ARGV: 1 how many parked events to list.
  * Replies nil for a session that has never had an event, else `{lastSeq, cursor, attempts, first kept entry id or '',
  * oldest undelivered entry id or '', its time in ms or '', number of parked events, {seq, id, at, parkedAt, attempts,
- * reason}...}`, the oldest parked events first.
+ * reason}..., {state of the endpoint, since} or {}}`, the oldest parked events first.
  */
 export const FIND_EVENTS = `
 local state = redis.call('HMGET', KEYS[1], 'seq', 'cursor', 'attempt')
@@ -25,5 +25,7 @@ end
 local reply = {state[1], cursor, state[3] or '0', first and first[1] or ''}
 reply[5], reply[6] = oldest and oldest[1] or '', oldest and oldest[2][4] or ''
 reply[7], reply[8] = #seqs, parked
+local endpoint = redis.call('HMGET', KEYS[4], 'state', 'since')
+reply[9] = endpoint[1] and endpoint or {}
 return reply
 `

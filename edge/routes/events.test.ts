@@ -48,6 +48,14 @@ function operate(path: string, body: unknown, headers: Record<string, string> = 
 afterEach(() => vi.restoreAllMocks())
 
 describe('the events of a session', () => {
+  it('tell how the endpoint is', async () => {
+    const sessionId = await outbox()
+    await command('HSET', keys.endpoint, 'state', 'disabled', 'since', '1700000000000')
+    const status = await (await get(`/v1/sessions/${sessionId}/events`)).json()
+    expect(status).toMatchObject({ endpoint: { state: 'disabled', since: 1_700_000_000_000 } })
+    await command('DEL', keys.endpoint)
+  })
+
   it('are told of in one command, without their bodies', async () => {
     const sessionId = await outbox()
     const requests = vi.spyOn(globalThis, 'fetch')

@@ -12,7 +12,7 @@ export interface Readiness {
   unanswered: string[]
   /** Loops that fail again and again. */
   failing: string[]
-  /** `disabled` after a 410: events are kept, and a restart sends them. Does not make the worker unready. */
+  /** `disabled` after a 410: events are kept, and it is asked again. Does not make the worker unready. */
   endpoint: string
 }
 

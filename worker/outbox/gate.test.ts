@@ -88,12 +88,20 @@ describe('the gate', () => {
     expect(gate.enter(61_000)).toBe(600_000)
   })
 
-  test('is shut by 410 for good', () => {
+  test('is shut by 410, and asks again once an hour', () => {
+    const hour = 3_600_000
     gate.report('a', { kind: 'gone' }, 0)
     gate.report('b', delivered, 0)
     gate.report('c', failed, 0)
     expect(gate.state()).toBe('disabled')
-    expect(gate.enter(1e15)).toBe(Infinity)
-    expect(states).toEqual(['disabled'])
+    expect(gate.enter(1)).toBe(hour - 1)
+    expect(gate.enter(hour)).toBe(0)
+    expect(gate.enter(hour)).toBe(Infinity)
+    gate.report('a', { kind: 'gone' }, hour)
+    expect(gate.enter(hour)).toBe(hour)
+    expect(gate.enter(2 * hour)).toBe(0)
+    gate.report('a', delivered, 2 * hour)
+    expect(gate.state()).toBe('up')
+    expect(states).toEqual(['disabled', 'disabled', 'up'])
   })
 })

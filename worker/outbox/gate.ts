@@ -6,7 +6,8 @@ import type { Outcome } from './endpoint.ts'
  * sessions failed in a row, or so many connections, that it is the endpoint that fails, not their events; one attempt at
  * a time probes it, with growing pauses up to a minute, so that thousands of sessions do not hammer a receiver that is
  * dead or just coming back, nor sleep for hours after it is.
- * `disabled`: it answered 410; nothing is sent until the process starts again.
+ * `disabled`: it answered 410; one attempt an hour tells whether it still does, since a 410 may have been a mistake or a
+ * deployment, and whoever set the endpoint up again would wait for ever.
  */
 export type EndpointState = 'up' | 'down' | 'disabled'
 
@@ -35,13 +36,15 @@ export interface GateOptions {
 }
 
 const PAUSES = [1000, 2000, 5000, 10_000, 30_000, 60_000]
+/** Between attempts at an endpoint that answered 410. */
+const GONE_MS = 60 * 60_000
 /** An endpoint that asks for longer is probed all the same. */
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000
 
 const LOG: Record<EndpointState, (log: Logger) => void> = {
   up: log => log.info('the webhook endpoint is up again'),
   down: log => log.error('the webhook endpoint is down: it is probed until it answers'),
-  disabled: log => log.error('the webhook endpoint answered 410: nothing is sent until this worker starts again'),
+  disabled: log => log.error('the webhook endpoint answered 410: it is asked again once an hour'),
 }
 
 type Failure = Extract<Outcome, { kind: 'retry' }>
@@ -81,23 +84,32 @@ export function createGate(options: GateOptions): Gate {
     change('down')
   }
 
+  function disable(now: number): void {
+    failing.clear()
+    probing = false
+    probes = 0
+    probeAt = now + GONE_MS
+    change('disabled')
+  }
+
   return {
     state: () => state,
     enter(now) {
       if (state === 'up') return 0
-      if (state === 'disabled' || probing) return Infinity
+      if (probing) return Infinity
       if (now < probeAt) return probeAt - now
       probing = true
       return 0
     },
     report(sessionId, outcome, now) {
-      if (state === 'disabled') return
-      if (outcome.kind === 'retry') return fail(sessionId, outcome, now)
-      if (outcome.kind === 'gone') return change('disabled')
       if (outcome.kind === 'aborted') return this.leave()
+      // It was on its way when the endpoint answered another with 410, and is no news.
+      if (state === 'disabled' && !probing) return
+      if (outcome.kind === 'gone') return disable(now)
+      if (outcome.kind === 'retry') return fail(sessionId, outcome, now)
       failing.clear()
       probing = false
-      if (state === 'down') change('up')
+      if (state !== 'up') change('up')
     },
     leave() {
       if (!probing) return
