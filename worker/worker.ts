@@ -40,7 +40,7 @@ async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner:
   const { settings, connections } = parts
   const { redis, clock, log } = parts.core
   await checkServer(redis, settings.redisUrl, log)
-  await agreeOnPartitions(redis, settings.partitions)
+  await agreeOnPartitions(redis, settings.partitions, log)
 
   const supervisor = createSupervisor(log)
   const owner = createOwner({

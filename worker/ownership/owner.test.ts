@@ -335,8 +335,24 @@ describe('a Redis that was given an older copy', () => {
 
 describe('agreeOnPartitions', () => {
   it('refuses another number than the one that is recorded', async () => {
-    await agreeOnPartitions(redis, 4)
-    await agreeOnPartitions(redis, 4)
-    await expect(agreeOnPartitions(redis, 5)).rejects.toThrow(PartitionsMismatch)
+    await agreeOnPartitions(redis, 4, log)
+    await agreeOnPartitions(redis, 4, log)
+    await expect(agreeOnPartitions(redis, 5, log)).rejects.toThrow(PartitionsMismatch)
+  })
+
+  it('lets a worker start in a full Redis, and one wait that has nothing yet', async () => {
+    await redis.config('SET', 'maxmemory', '1')
+    let agreed = false
+    const waiting = agreeOnPartitions(redis, 4, log).then(() => (agreed = true))
+    await until('it to be refused', async () => /errorstat_OOM/.test(await redis.info('errorstats')))
+    expect(agreed).toBe(false)
+    await redis.config('SET', 'maxmemory', '0')
+    await waiting
+    await redis.config('SET', 'maxmemory', '1')
+    try {
+      await expect(agreeOnPartitions(redis, 4, log)).resolves.toBeUndefined()
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+    }
   })
 })

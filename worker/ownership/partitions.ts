@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
+import { waitOut } from '../redis/outage.ts'
 
 /** The process was given another number of partitions than the deployment has. */
 export class PartitionsMismatch extends Error {
@@ -13,10 +15,15 @@ export class PartitionsMismatch extends Error {
 
 /**
  * Records the deployment's number of partitions, or checks it against what is recorded: two processes that disagree
- * would look for the same session in different queues. Throws {@link PartitionsMismatch}.
+ * would look for the same session in different queues. Waits while Redis cannot be had. Throws {@link PartitionsMismatch}.
  */
-export async function agreeOnPartitions(redis: Redis, partitions: number): Promise<void> {
-  await redis.setnx(keys.partitions, partitions)
-  const recorded = await redis.get(keys.partitions)
+export async function agreeOnPartitions(redis: Redis, partitions: number, log: Logger): Promise<void> {
+  const recorded = await waitOut(async () => {
+    const before = await redis.get(keys.partitions)
+    if (before !== null) return before
+    // A full Redis refuses it even when it would change nothing, and it takes a worker that starts to empty one.
+    await redis.setnx(keys.partitions, partitions)
+    return redis.get(keys.partitions)
+  }, log)
   if (recorded !== String(partitions)) throw new PartitionsMismatch(recorded ?? 'nothing', partitions)
 }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
@@ -6,6 +7,7 @@ import { partitionOf } from '../../shared/partition.ts'
 import { agreeOnPartitions } from './partitions.ts'
 import { repartition, RepartitionError } from './repartition.ts'
 
+const log = pino({ level: 'silent' })
 let server: RunningRedis
 let redis: Redis
 const names = Array.from({ length: 40 }, (_, i) => `s${i}`)
@@ -20,7 +22,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await redis.flushall()
-  await agreeOnPartitions(redis, 2)
+  await agreeOnPartitions(redis, 2, log)
   for (const name of names) {
     await redis.sadd(keys.started(partitionOf(name, 2)), name)
     await redis.zadd(keys.undelivered(partitionOf(name, 2)), 1700, name)
@@ -29,7 +31,7 @@ beforeEach(async () => {
 
 it.each([1, 3, 8])('moves sessions and events to where they belong among %i partitions', async partitions => {
   await repartition(redis, partitions)
-  await agreeOnPartitions(redis, partitions)
+  await agreeOnPartitions(redis, partitions, log)
   for (const name of names) {
     expect(await redis.sismember(keys.started(partitionOf(name, partitions)), name)).toBe(1)
     expect(await redis.zscore(keys.undelivered(partitionOf(name, partitions)), name)).toBe('1700')

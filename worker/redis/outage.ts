@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FencedError } from './fenced.ts'
 
@@ -28,6 +29,7 @@ const BEFORE = /^(?:ERR Error running script \(call to \w+\): )?(?:@user_script:
 
 /** How often one and the same trouble is told, ms: an outage can fail hundreds of commands a second. */
 const TELL_EVERY_MS = 60_000
+const PAUSE_MS = 500
 
 function passing(error: Error): Passing | undefined {
   const answer = error.message.replace(BEFORE, '')
@@ -51,6 +53,19 @@ export function isOutage(error: unknown): boolean {
   if (error.name === 'ReplyError') return passing(error) !== undefined
   if (CONNECTION_NAMES.has(error.name) || CONNECTION_TEXTS.test(error.message)) return true
   return 'code' in error && typeof error.code === 'string' && SYSTEM_CODE.test(error.code)
+}
+
+/** Repeats a command that may run twice until Redis can be had; for what has to be known before there is any lease. */
+export async function waitOut<T>(command: () => Promise<T>, log: Logger): Promise<T> {
+  for (;;) {
+    try {
+      return await command()
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      tellOutage(log, error, 'redis is away, the worker waits')
+      await sleep(PAUSE_MS)
+    }
+  }
 }
 
 const told = new WeakMap<Logger, Map<string, { at: number; more: number }>>()
