@@ -18,7 +18,7 @@ import { strikeWorkers } from './scenarios/workers.ts'
 export const scenarios = {
   kill: {
     short: async () =>
-      strikeWorkers('crash', { workers: 2, partitions: 4, sessions: 6, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
+      strikeWorkers('crash', { workers: 2, partitions: 4, sessions: 6, strikes: 1, textsPerStrike: 4, aimMs: 300 }),
     long: async () =>
       strikeWorkers('crash', { workers: 3, partitions: 8, sessions: 30, strikes: 200, textsPerStrike: 1, aimMs: 1000 }),
   },
@@ -30,7 +30,7 @@ export const scenarios = {
   },
   term: {
     short: async () =>
-      strikeWorkers('stop', { workers: 2, partitions: 4, sessions: 4, strikes: 2, textsPerStrike: 4, aimMs: 300 }),
+      strikeWorkers('stop', { workers: 2, partitions: 4, sessions: 4, strikes: 1, textsPerStrike: 4, aimMs: 300 }),
     long: async () =>
       strikeWorkers('stop', { workers: 3, partitions: 8, sessions: 30, strikes: 40, textsPerStrike: 2, aimMs: 2000 }),
   },
@@ -59,8 +59,8 @@ export const scenarios = {
     long: async () => breakRedis({ sessions: 10, texts: 50, kills: 5, freezeMs: 60_000 }),
   },
   'poison-send': {
-    short: async () => sendPoison({ sessions: 1, texts: 3, poisons: 1, code: 515 }),
-    long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 3, code: 500 }),
+    short: async () => sendPoison({ sessions: 1, texts: 3, poisons: 1, code: 515, blamed: 3 }),
+    long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 3, code: 500, blamed: 0 }),
   },
   silent: {
     short: async () => silenceRedis({ sessions: 2, texts: 3, connections: ['kurir-'] }),

@@ -1,3 +1,6 @@
+import { CLOSINGS_FIELD } from '../../../shared/keys.ts'
+import { QUEUE } from '../../../shared/partition.ts'
+import { layoutOf } from '../../../worker/queue/layout.ts'
 import { judgeSends } from '../check.ts'
 import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
@@ -11,10 +14,12 @@ export interface PoisonSendSize {
   poisons: number
   /** The stream error with which it closes: 515 lets a session come back at once, 500 backs off. */
   code: number
+  /** For how many ends the poisons are blamed beforehand: each further one costs a pause that doubles. */
+  blamed: number
 }
 
 /** Messages at which WhatsApp closes the connection, whenever they come, among texts that it takes. */
-export async function sendPoison({ sessions: count, texts, poisons, code }: PoisonSendSize): Promise<Outcome> {
+export async function sendPoison({ sessions: count, texts, poisons, code, blamed }: PoisonSendSize): Promise<Outcome> {
   const world = await startWorld({})
   try {
     const sessions = await world.link(count)
@@ -24,7 +29,11 @@ export async function sendPoison({ sessions: count, texts, poisons, code }: Pois
       const to = String(628_991_000_000 + i)
       await world.simulator.fault({ kind: 'cut', when: 'before', phone, to, code })
       for (let n = 0; n < poisons; n++) {
-        poisoned.push(await world.api.post({ name: 'SEND_TEXT', data: { sessionId, to, text: `poison ${n}` } }))
+        // Delayed, so that there is time to write to it.
+        const job = { name: 'SEND_TEXT', data: { sessionId, to, text: `poison ${n}` }, opts: { delay: 1000 } }
+        const accepted = await world.api.post(job)
+        await world.redis.hset(`${layoutOf(QUEUE).prefix}${accepted.id}`, CLOSINGS_FIELD, blamed)
+        poisoned.push(accepted)
       }
     }
     await world.postTexts(sessions, texts)
