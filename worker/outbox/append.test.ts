@@ -69,6 +69,18 @@ describe('append', () => {
     expect((await stored('a')).map(event => event.body)).toEqual(texts.map(text => JSON.stringify(message('a', text))))
   })
 
+  test('stores large events in several commands, since providers refuse those above 10 MiB', async () => {
+    const calls = vi.spyOn(server.redis, 'evalsha')
+    const texts = Array.from({ length: 24 }, (_, i) => `${i} ${'ü'.repeat(500_000)}`)
+    const seqs = await Promise.all(texts.map(async text => outbox.append(fence, message('a', text))))
+    const sizes = calls.mock.calls.map(args =>
+      args.reduce<number>((sum, arg) => sum + Buffer.byteLength(String(arg)), 0),
+    )
+    calls.mockRestore()
+    expect(seqs).toEqual(texts.map((_, i) => i + 1))
+    expect(Math.max(...sizes)).toBeLessThan(5 * 1024 * 1024)
+  })
+
   test('stores what the event was at the call', async () => {
     const event = message('a', 'before')
     const done = outbox.append(fence, event)

@@ -4,12 +4,15 @@ import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
 import { writeSessionView } from '../../shared/session.ts'
 import type { Along, Clock, Fence, Outbox } from '../types.ts'
+import { MOST_COMMAND_BYTES } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import { readList } from '../redis/reads.ts'
 import { appendScript, deleteScript } from './scripts.ts'
 
 /** Most events that one script call stores; keeps the script short for everyone else on Redis. */
 const BATCH = 64
+/** Most bytes of their bodies, unless one alone has more: with names and ids they still fit into one command. */
+const BATCH_BYTES = MOST_COMMAND_BYTES / 2
 
 /** Told after an append: the session's newest seq, how many were added, and when (ms). */
 export type Listener = (sessionId: string, seq: number, count: number, at: number) => void
@@ -32,6 +35,8 @@ interface Append {
   fence: Fence
   id: string
   body: string
+  /** Of the body in UTF-8. */
+  bytes: number
   along: Along
   resolve(seq: number): void
   reject(error: unknown): void
@@ -111,7 +116,8 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
       new Promise<number>((resolve, reject) => {
         // Serialised here, once: what is stored is what is signed and sent, and later changes of the object change nothing.
         const body = JSON.stringify(event)
-        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, along, resolve, reject })
+        const bytes = Buffer.byteLength(body)
+        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, bytes, along, resolve, reject })
       }),
     received: async (fence, sessionId) =>
       persist(async () => readList(redis, fence, keys.received(sessionId)), fence, log),
@@ -135,11 +141,17 @@ export function newEventId(): string {
   return `evt_${randomBytes(16).toString('base64url')}`
 }
 
-/** The appends at the head of the line that may go together: under one fence, with no deletion between them. */
+/**
+ * The appends at the head of the line that may go together: under one fence, with no deletion between them, and no more
+ * bytes than a command may have. If large ones went with the others, Redis would refuse them all.
+ */
 function batchOf(line: (Append | Delete)[], { fence }: Append): Append[] {
   const calls: Append[] = []
+  let bytes = 0
   for (const call of line) {
     if (call.kind === 'delete' || call.fence !== fence || calls.length === BATCH) break
+    bytes += call.bytes
+    if (calls.length > 0 && bytes > BATCH_BYTES) break
     calls.push(call)
   }
   return calls

@@ -1,4 +1,6 @@
+import { Redis } from 'ioredis'
 import { describe, expect, test, vi } from 'vitest'
+import { limitReplies } from '../../dev/redis/limit-replies.ts'
 import { startRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import { deliveryRig, eventually, numbers, policy } from './rig.ts'
@@ -150,6 +152,23 @@ test('a session whose keys are broken does not stop the others', async () => {
   rig.start()
   await rig.append('b', '1')
   await eventually(() => expect(rig.hook.posts).toHaveLength(2))
+})
+
+test('large events leave in order from a Redis whose provider refuses replies above 10 MiB', async () => {
+  const texts = Array.from({ length: 12 }, (_, n) => `${n} ${'x'.repeat(2 * 1024 * 1024)}`)
+  await rig.append('a', ...texts)
+  const limited = await limitReplies(rig.server.url)
+  const redis = new Redis(limited.url, { protocol: 2, maxRetriesPerRequest: null })
+  try {
+    const { stop } = rig.start({ redis })
+    await rig.settled()
+    await stop()
+    expect(rig.hook.texts('a').map(text => text.slice(0, 3))).toEqual(texts.map(text => text.slice(0, 3)))
+    expect(limited.refused).toBe(0)
+  } finally {
+    redis.disconnect()
+    await limited.close()
+  }
 })
 
 describe('a full Redis', () => {

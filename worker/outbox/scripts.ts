@@ -85,15 +85,36 @@ redis.call('DEL', KEYS[1], KEYS[2], KEYS[5])
 return 1
 `)
 
+/** Most bytes of events that are read together, unless the first alone has more. */
+const READ_BYTES = 64 * 1024
+
+/**
+ * Lua: `read(outbox, cursor, want)` answers the first `want` events after the cursor, fewer when they are large: providers
+ * refuse a reply above 10 MiB, and whoever writes the messages decides how large they are.
+ */
+const READ = `local function read(outbox, cursor, want)
+  local entries, bytes = {}, 0
+  while #entries < want do
+    local entry = redis.call('XRANGE', outbox, '(' .. cursor, '+', 'COUNT', 1)[1]
+    if not entry then break end
+    bytes = bytes + #entry[2][6]
+    if #entries > 0 and bytes > ${READ_BYTES} then break end
+    entries[#entries + 1] = entry
+    cursor = entry[1]
+  end
+  return entries
+end
+`
+
 /**
  * KEYS cursor outbox undelivered poison; ARGV session want keepMs. Answers {cursor, attempt, since, entries, lost}:
- * the first `want` events after the cursor. `lost` counts events that are numbered but no longer stored (someone
+ * up to `want` events after the cursor. `lost` counts events that are numbered but no longer stored (someone
  * deleted the stream); without settling them the deliverer would look for them for ever.
  */
-export const loadScript = fencedScript(`${FINISH}
+export const loadScript = fencedScript(`${READ}${FINISH}
 local state = redis.call('HMGET', KEYS[1], 'cursor', 'attempt', 'since', 'seq')
 local cursor = state[1] or '0'
-local entries = redis.call('XRANGE', KEYS[2], '(' .. cursor .. '-0', '+', 'COUNT', ARGV[2])
+local entries = read(KEYS[2], cursor .. '-0', tonumber(ARGV[2]))
 local lost = 0
 if #entries == 0 then
   lost = tonumber(state[4] or '0') - tonumber(cursor)
@@ -112,7 +133,7 @@ return { cursor, state[2] or '0', state[3] or '0', entries, lost }
  * retention, by age only now and then. Answers {'moved'} if someone (a replay) has moved the cursor since it was read, else {'settled', entries}
  * with up to `want` further events; none means that nothing awaits delivery any more, or that want was 0.
  */
-export const settleScript = fencedScript(`${INTEGER}${FINISH}
+export const settleScript = fencedScript(`${INTEGER}${READ}${FINISH}
 if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return { 'moved' } end
 local seq, now = tonumber(ARGV[3]), tonumber(ARGV[4])
 local failed = redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0
@@ -133,7 +154,7 @@ if tonumber(redis.call('HGET', KEYS[1], 'seq')) <= seq then
   return { 'settled', {} }
 end
 if ARGV[5] == '0' then return { 'settled', {} } end
-return { 'settled', redis.call('XRANGE', KEYS[2], '(' .. ARGV[3] .. '-0', '+', 'COUNT', ARGV[5]) }
+return { 'settled', read(KEYS[2], ARGV[3] .. '-0', tonumber(ARGV[5])) }
 `)
 
 /** KEYS cursor undelivered; ARGV session cursor attempt since nextAt. Answers 1, or 0 if the cursor was moved. */

@@ -41,6 +41,18 @@ describe('fenced scripts', () => {
     expect(await server.redis.lrangeBuffer('b', 0, -1)).toEqual([Buffer.from([0, 255])])
   })
 
+  test('that are large go in several commands, since providers refuse those above 10 MiB, still in their order', async () => {
+    const calls = vi.spyOn(server.redis, 'evalsha')
+    const parts = Array.from({ length: 24 }, (_, n) => `${n} ${'ü'.repeat(500_000)}`)
+    await Promise.all(parts.map(async part => add('a', part)))
+    const sizes = calls.mock.calls.map(args =>
+      args.reduce<number>((sum, arg) => sum + Buffer.byteLength(String(arg)), 0),
+    )
+    calls.mockRestore()
+    expect(Math.max(...sizes)).toBeLessThan(5 * 1024 * 1024)
+    expect(await server.redis.lrange('a', 0, -1)).toEqual(parts)
+  })
+
   test('that fail do so alone', async () => {
     const outcomes = await Promise.allSettled([
       add('a', 'before'),

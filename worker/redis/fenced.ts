@@ -40,6 +40,11 @@ interface Gathered {
 
 /** Most calls in one command; keeps it short for everyone else on Redis. */
 const MOST_AT_ONCE = 64
+/**
+ * Most bytes in one command, unless a single call has more. Providers refuse commands above 10 MiB, and the refusal would
+ * be the answer to all calls in it: what one sender made large would fail the others, too.
+ */
+export const MOST_COMMAND_BYTES = 4 * 1024 * 1024
 
 /** All scripts; modules declare theirs when they load. */
 const scripts: string[] = []
@@ -103,7 +108,23 @@ function gather(redis: Redis, fence: Fence, call: Call): void {
 }
 
 function send(redis: Redis, { fence, calls }: Gathered): void {
-  for (let i = 0; i < calls.length; i += MOST_AT_ONCE) void run(redis, fence, calls.slice(i, i + MOST_AT_ONCE))
+  let together: Call[] = []
+  let bytes = 0
+  for (const call of calls) {
+    const size = call.args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0)
+    if (together.length === MOST_AT_ONCE || (together.length > 0 && bytes + size > MOST_COMMAND_BYTES)) {
+      void run(redis, fence, together)
+      together = []
+      bytes = 0
+    }
+    together.push(call)
+    bytes += size
+  }
+  void run(redis, fence, together)
+}
+
+function sizeOf(arg: Argument): number {
+  return typeof arg === 'number' ? 8 : Buffer.byteLength(arg)
 }
 
 async function run(redis: Redis, fence: Fence, calls: readonly Call[]): Promise<void> {
