@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { staysAble } from './health/able.ts'
 import { startHealthServer } from './health/server.ts'
 import { createReadiness } from './health/readiness.ts'
+import { showTroubles } from './health/trouble.ts'
 import { createOwner, type Owner } from './ownership/owner.ts'
 import { agreeOnPartitions } from './ownership/partitions.ts'
 import { TIMING } from './ownership/timing.ts'
@@ -9,7 +10,7 @@ import { createParts, type Parts } from './parts.ts'
 import { openPartition } from './partition.ts'
 import { checkServer } from './redis/server-check.ts'
 import type { Settings } from './settings.ts'
-import { createSupervisor } from './supervisor.ts'
+import { createSupervisor, type Supervisor } from './supervisor.ts'
 
 /**
  * Runs a worker until the signal aborts: it owns its share of the partitions and serves health. Resolves when
@@ -24,25 +25,32 @@ export async function runWorker(
 ): Promise<void> {
   const parts = await createParts(settings, log)
   const { connections } = parts
-  let beating = () => true
+  const supervisor = createSupervisor(log)
+  let beating = () => false
+  const unanswered = () => [...connections.broken(), ...(beating() ? [] : ['beat'])]
+  showTroubles(parts.registry, { redis: unanswered, loops: () => supervisor.failing() })
   const trouble = () => {
-    const broken = [...connections.broken(), ...(beating() ? [] : ['beat'])]
+    const broken = unanswered()
     return broken.length === 0 ? undefined : `no answer from redis: ${broken.join(', ')}`
   }
-  const running = run(parts, workerId, signal, owner => {
+  const running = run(parts, { workerId, supervisor }, signal, owner => {
     beating = () => owner.connected()
     onStarted()
   })
   await Promise.race([running, staysAble({ log, trouble }, signal).then(async () => running)])
 }
 
-async function run(parts: Parts, workerId: string, signal: AbortSignal, onOwner: (owner: Owner) => void) {
+async function run(
+  parts: Parts,
+  { workerId, supervisor }: { workerId: string; supervisor: Supervisor },
+  signal: AbortSignal,
+  onOwner: (owner: Owner) => void,
+) {
   const { settings, connections } = parts
   const { redis, clock, log } = parts.core
   await checkServer(redis, settings.redisUrl, log)
   await agreeOnPartitions(redis, settings.partitions, log)
 
-  const supervisor = createSupervisor(log)
   const owner = createOwner({
     log,
     clock,

@@ -11,6 +11,7 @@ import { log, testClock } from '../outbox/testing.ts'
 import { createMetrics, type Metrics, type PartitionSource } from './metrics.ts'
 import { createConnections, type Connections } from '../redis/connections.ts'
 import { createReadiness } from './readiness.ts'
+import { showTroubles } from './trouble.ts'
 import { startHealthServer, type HealthServer } from './server.ts'
 
 const clock = testClock()
@@ -181,6 +182,20 @@ describe('/metrics', () => {
     expect(shown).toContain('kurir_reconnects_total{code="428"} 2')
     expect(shown).toContain('kurir_webhook_endpoint{state="down"} 1')
     expect(shown).toContain('kurir_webhook_endpoint{state="up"} 0')
+  })
+
+  test('shows what keeps the worker from working, while it does', async () => {
+    const broken = ['core']
+    const failed: string[] = ['deliverer-0']
+    showTroubles(registry, { redis: () => broken, loops: () => failed })
+    const troubles = async () => (await lines()).filter(line => line.startsWith('kurir_trouble'))
+    expect(await troubles()).toEqual([
+      'kurir_trouble{kind="redis",name="core"} 1',
+      'kurir_trouble{kind="loop",name="deliverer-0"} 1',
+    ])
+    broken.pop()
+    failed.pop()
+    expect(await troubles()).toEqual([])
   })
 
   test('has the event loop and the process', async () => {
