@@ -45,5 +45,6 @@ it('prints no secret, no key and no message, and stores no credential in the cle
   expect(printed).not.toMatch(/<Buffer|"type":"Buffer"|Uint8Array/)
 
   expect(Object.keys(stored).length).toBeGreaterThan(0)
+  expect(Object.keys(stored).join(' ')).not.toMatch(/\d{8}/)
   for (const value of Object.values(stored)) expect(value).not.toMatch(/private|noiseKey|"type":"Buffer"/)
 })

@@ -46,7 +46,7 @@ export const keys = {
   undelivered: (partition: number) => `kurir:undelivered:${partition}`,
   /** Hash: {@link SessionView} in strings, read by the edge. */
   session: (sessionId: string) => `kurir:session:${sessionId}`,
-  /** Hash: credentials and Signal keys, field `<type>` or `<type>:<id>`, each value encrypted. */
+  /** Hash: credentials and Signal keys, field `<type>` or `<type>.<HMAC of the id>`, each value encrypted; 32 pre-keys to a field. */
   credentials: (sessionId: string) => `kurir:credentials:${sessionId}`,
   /** List of job ids, oldest first: jobs taken from the queue that wait for their session. */
   lane: (sessionId: string) => `kurir:lane:${sessionId}`,

@@ -1,11 +1,14 @@
 import { BufferJSON, proto } from '@whiskeysockets/baileys'
-import type { AuthenticationCreds, SignalDataTypeMap } from '@whiskeysockets/baileys'
+import type { AuthenticationCreds, KeyPair, SignalDataTypeMap } from '@whiskeysockets/baileys'
 
-// The first byte of a value says how the rest is written. It is our own format (version 1 of the cipher's envelope
+// The first byte of a value says how the rest is written. It is our own format (the cipher's envelope
 // holds it), so that a later Baileys with another format can be met by reading ours.
 const BYTES = 0
 const JSON_TEXT = 1
 const JSON_WITH_BYTES = 2
+/** The public and the private key, 32 bytes each. */
+const KEY_PAIR = 3
+const KEY_BYTES = 32
 
 /** Types that hold text, numbers and base64 only: they are read without a reviver, several times faster. */
 const PLAIN = new Set<string>(['session', 'sender-key-memory', 'device-list', 'lid-mapping'])
@@ -13,9 +16,16 @@ const PLAIN = new Set<string>(['session', 'sender-key-memory', 'device-list', 'l
 /** A credential or Signal key as bytes. Values that are the same give the same bytes. */
 export function encodeValue(type: string, value: unknown): Buffer {
   if (value instanceof Uint8Array) return Buffer.concat([Buffer.of(BYTES), value])
+  if (type === 'pre-key') return encodePair(value as KeyPair)
   const plain = PLAIN.has(type)
   const text = plain ? JSON.stringify(value) : withBytes(value)
   return Buffer.concat([Buffer.of(plain ? JSON_TEXT : JSON_WITH_BYTES), Buffer.from(text)])
+}
+
+function encodePair(pair: KeyPair): Buffer {
+  const halves = [pair.public, pair.private]
+  if (halves.some(half => half.length !== KEY_BYTES)) throw new TypeError('not a pair of 32-byte keys')
+  return Buffer.concat([Buffer.of(KEY_PAIR), ...halves])
 }
 
 /**
@@ -59,6 +69,9 @@ export function decodeCreds(bytes: Buffer): AuthenticationCreds {
 function decodeAny(bytes: Buffer): unknown {
   const body = bytes.subarray(1)
   if (bytes[0] === BYTES) return Buffer.from(body)
+  if (bytes[0] === KEY_PAIR) {
+    return { public: Buffer.from(body.subarray(0, KEY_BYTES)), private: Buffer.from(body.subarray(KEY_BYTES)) }
+  }
   if (bytes[0] === JSON_TEXT) return JSON.parse(body.toString())
   if (bytes[0] === JSON_WITH_BYTES) return JSON.parse(body.toString(), BufferJSON.reviver)
   throw new Error('a credential is in a format that this version does not know')

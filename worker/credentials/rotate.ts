@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
-import type { Cipher, Place } from './cipher.ts'
+import type { Cipher } from './cipher.ts'
+import { placeOf } from './names.ts'
 
 /** What {@link rotateCredentials} needs. */
 export interface RotateDeps {
@@ -49,10 +50,4 @@ export async function rotateCredentials({ redis, fence, cipher }: RotateDeps, se
     if (changes.length > 0) rotated += Number(await replace.run(redis, fence, [hash], changes))
   } while (cursor !== '0')
   return rotated
-}
-
-function placeOf(sessionId: string, field: string): Place {
-  const colon = field.indexOf(':')
-  if (colon === -1) return { sessionId, type: field, id: '' }
-  return { sessionId, type: field.slice(0, colon), id: field.slice(colon + 1) }
 }

@@ -82,13 +82,14 @@ describe('credentials in Redis', () => {
     await store.saveCreds(creds)
     await store.set({ session: { '628.0': session(3) } })
     const stored = await redis.hvalsBuffer(hash)
-    expect(stored).toHaveLength(2)
+    expect(stored).toHaveLength(3)
     for (const value of stored) expect(value.toString('latin1')).not.toMatch(/_sessions|noiseKey|Buffer/)
   })
 
   it('writes nothing once the lease is lost, and does not believe that it had', async () => {
     const store = open()
     await store.set({ session: { '628.0': session(1) } })
+    const before = await redis.hgetallBuffer(hash)
     await redis.set(keys.lease(0), 'other:8')
     await expect(store.set({ session: { '628.0': session(2) } })).rejects.toThrow(FencedError)
     await expect(store.clear()).rejects.toThrow(FencedError)
@@ -96,11 +97,12 @@ describe('credentials in Redis', () => {
     await expect(store.get('session', ['628.0'])).rejects.toThrow(FencedError)
     await redis.set(keys.lease(0), fence.token)
     expect(await open().get('session', ['628.0'])).toEqual({ '628.0': session(1) })
-    expect(await redis.hlen(hash)).toBe(1)
+    expect(await redis.hgetallBuffer(hash)).toEqual(before)
   })
 
   it('sends what is set at once in one call, a thousand prekeys too', async () => {
     const store = open()
+    await store.loadCreds()
     const calls = vi.spyOn(redis, 'evalsha')
     const many = Object.fromEntries(Array.from({ length: 2100 }, (_, i) => [String(i), preKey()]))
     await Promise.all([
@@ -109,22 +111,26 @@ describe('credentials in Redis', () => {
       store.set({ session: { '628.0': session(2), '629.0': session(1) } }),
     ])
     expect(calls).toHaveBeenCalledTimes(1)
-    expect(await redis.hlen(hash)).toBe(2102)
     expect(await open().get('session', ['628.0'])).toEqual({ '628.0': session(2) })
+    expect(await open().get('pre-key', Object.keys(many))).toEqual(many)
+    const held = await redis.hlen(hash)
     await store.set({ 'pre-key': Object.fromEntries(Object.keys(many).map(id => [id, null])) })
-    expect(await redis.hlen(hash)).toBe(2)
+    expect(await open().get('pre-key', Object.keys(many))).toEqual({})
+    expect(await redis.hlen(hash)).toBe(held - Math.ceil(2100 / 32))
     calls.mockRestore()
   })
 
   it('skips what is stored already, and asks Redis once for what it does not know', async () => {
+    await open().set({ session: { '627.0': session(1) } })
     const store = open()
     await store.set({ session: { '628.0': session(1) } })
     const writes = vi.spyOn(redis, 'evalsha')
     const reads = vi.spyOn(redis, 'callBuffer')
     await store.set({ session: { '628.0': session(1) } })
     expect(writes).not.toHaveBeenCalled()
-    expect(await store.get('session', ['628.0', 'absent'])).toEqual({ '628.0': session(1) })
-    expect(await store.get('session', ['628.0', 'absent'])).toEqual({ '628.0': session(1) })
+    const kept = { '627.0': session(1), '628.0': session(1) }
+    expect(await store.get('session', ['627.0', '628.0', 'absent'])).toEqual(kept)
+    expect(await store.get('session', ['627.0', '628.0', 'absent'])).toEqual(kept)
     expect(reads).toHaveBeenCalledTimes(1)
     await store.set({ session: { absent: null } })
     expect(writes).not.toHaveBeenCalled()
@@ -134,7 +140,7 @@ describe('credentials in Redis', () => {
   it('does not ask Redis for what it knows to be absent, and finds what it has written or never read', async () => {
     await open().set({
       session: { kept: session(1) },
-      'pre-key': { 7: { public: Buffer.of(1), private: Buffer.of(2) } },
+      'pre-key': { 7: preKey() },
     })
     const store = open()
     await store.loadCreds()
@@ -176,7 +182,7 @@ describe('credentials in Redis', () => {
     )
     await expect(stranger.loadCreds()).rejects.toThrow(UnreadableError)
     await expect(stranger.get('session', ['628.0'])).rejects.toThrow(UnreadableError)
-    expect(await redis.hlen(hash)).toBe(2)
+    expect(await open().get('session', ['628.0'])).toEqual({ '628.0': session(1) })
   })
 
   it('waits out a Redis that refuses writes for a while, and keeps their order', async () => {

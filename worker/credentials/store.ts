@@ -1,13 +1,8 @@
 import type { AuthenticationCreds, SignalDataSet, SignalDataTypeMap } from '@whiskeysockets/baileys'
-import type { Redis } from 'ioredis'
-import type { Logger } from 'pino'
-import { keys } from '../../shared/keys.ts'
-import { persist } from '../redis/persist.ts'
-import { readBytes, readFields } from '../redis/reads.ts'
-import { fencedScript } from '../redis/fenced.ts'
-import type { Fence } from '../types.ts'
-import type { Cipher, Place } from './cipher.ts'
+import type { Place } from './cipher.ts'
 import { decodeCreds, decodeValue, encodeValue } from './codec.ts'
+import { openHash, type HashDeps } from './hash.ts'
+import { CREDS } from './names.ts'
 import { createReadCache, type Known } from './read-cache.ts'
 import { createWriteQueue, fieldOf, type Change } from './write-queue.ts'
 
@@ -34,34 +29,15 @@ export interface Credentials {
 }
 
 /** What the store of a session is made of. */
-export interface CredentialsDeps {
-  redis: Redis
-  log: Logger
-  fence: Fence
-  cipher: Cipher
+export interface CredentialsDeps extends HashDeps {
   /** Most bytes of decrypted values to keep in memory. */
   cacheBytes?: number
 }
 
 const CACHE_BYTES = 1_000_000
-const CREDS: Place = { sessionId: '', type: 'creds', id: '' }
 
 /** Read once in their lives, and there are hundreds of them: not worth memory. */
 const UNCACHED = new Set<string>(['pre-key', 'creds'])
-
-// unpack() pushes its values on Lua's stack, which is limited; 1000 is even, so pairs stay together.
-const WRITE = fencedScript(`
-local last = tonumber(ARGV[1]) + 1
-for first = 2, last, 1000 do
-  redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, last)))
-end
-for first = last + 1, #ARGV, 1000 do
-  redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
-end
-return 1
-`)
-
-const REMOVE = fencedScript(`return redis.call('DEL', KEYS[1])`)
 
 /**
  * Opens the credentials of a session. What was set is read back at once, and whoever sends bytes that rest on it waits
@@ -69,15 +45,12 @@ const REMOVE = fencedScript(`return redis.call('DEL', KEYS[1])`)
  * ahead of what is stored.
  */
 export function openCredentials(deps: CredentialsDeps, sessionId: string): Credentials {
-  const { redis, log, fence, cipher } = deps
-  const hash = keys.credentials(sessionId)
+  const hash = openHash(deps, sessionId)
+  const creds: Place = { sessionId, type: CREDS, id: '' }
   const cache = createReadCache(deps.cacheBytes ?? CACHE_BYTES)
   // libsignal reads a session several times a message and changes none it was given, so one object serves them all.
   const sessions = new WeakMap<Buffer, SignalDataTypeMap['session']>()
   const queue = createWriteQueue(write)
-  // What the hash holds, once it was asked: nobody else writes it while the lease is ours, so a key of a contact that is
-  // new need not be asked for. It may name what is gone, but never misses what is there.
-  let fields: Set<string> | undefined
   let writes = 0
   let closed = false
 
@@ -91,16 +64,8 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
       .map(([field, change]) => ({ field, place: change.place, value: change.bytes() }))
       .filter(({ field, value }) => !isKnown(cache.get(field), value))
     if (news.length === 0) return
-    const sets: (string | Buffer)[] = []
-    const removals: string[] = []
-    for (const { field, place, value } of news) {
-      if (value === null) removals.push(field)
-      else sets.push(field, cipher.encrypt(value, place))
-    }
-    // Before the write, since whether it was done is unknown when it fails.
-    for (const { field, place, value } of news) if (value !== null && !UNCACHED.has(place.type)) fields?.add(field)
     try {
-      await persist(async () => WRITE.run(redis, fence, [hash], [sets.length, ...sets, ...removals]), fence, log)
+      await hash.write(news)
     } catch (error) {
       // Whether it was written is unknown when the lease was lost on the way: ask Redis the next time.
       for (const { field } of news) cache.delete(field)
@@ -122,10 +87,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     const found = new Map<string, Known>()
     if (missing.length > 0) {
       const before = writes
-      const answers = await persist(async () => readBytes(redis, fence, hash, missing.map(fieldOf)), fence, log)
+      const values = await hash.read(missing)
       for (const [i, place] of missing.entries()) {
-        const envelope = answers[i]
-        const value = envelope ? cipher.decrypt(envelope, place) : null
+        const value = values[i] ?? null
         found.set(fieldOf(place), value)
         // A write that ended in between has told the cache something newer.
         if (writes === before) remember(fieldOf(place), place, value)
@@ -145,17 +109,9 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
   }
 
   function knownAt(place: Place): Known | undefined {
-    const field = fieldOf(place)
-    const kept = newest(field)
-    if (kept !== undefined || fields === undefined || UNCACHED.has(place.type)) return kept
-    return fields.has(field) ? undefined : null
-  }
-
-  async function survey(): Promise<void> {
-    const before = writes
-    const found = await persist(async () => readFields(redis, fence, hash), fence, log)
-    // A write that ended in between may have added what this does not name.
-    if (writes === before && queue.idle) fields = new Set(found.filter(field => !field.startsWith('pre-key:')))
+    const kept = newest(fieldOf(place))
+    if (kept !== undefined || UNCACHED.has(place.type)) return kept
+    return hash.lacks(place) ? null : undefined
   }
 
   function decode<T extends keyof SignalDataTypeMap>(type: T, bytes: Buffer): SignalDataTypeMap[T] {
@@ -189,12 +145,11 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
 
   return {
     async loadCreds() {
-      const bytes = (await read([{ ...CREDS, sessionId }])).get(fieldOf(CREDS))
-      await survey()
+      const bytes = (await read([creds])).get(fieldOf(creds))
       return bytes ? decodeCreds(bytes) : undefined
     },
 
-    saveCreds: async creds => put([changeOf({ ...CREDS, sessionId }, creds)]),
+    saveCreds: async value => put([changeOf(creds, value)]),
 
     async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]) {
       const places = ids.map(id => ({ sessionId, type, id }))
@@ -225,7 +180,7 @@ export function openCredentials(deps: CredentialsDeps, sessionId: string): Crede
     async clear() {
       closed = true
       await queue.ended()
-      await persist(async () => REMOVE.run(redis, fence, [hash], []), fence, log)
+      await hash.remove()
     },
 
     async close() {

@@ -49,7 +49,7 @@ const arrived = (text: string) => until(text, async () => (await texts()).includ
 /** The Signal records that are stored, by field. */
 async function records(): Promise<Map<string, string>> {
   const stored = Object.entries(await rig.redis.hgetall(keys.credentials(rig.sessionId)))
-  return new Map(stored.filter(([field]) => /^(session|sender-key|pre-key):/.test(field)))
+  return new Map(stored.filter(([field]) => /^(session|sender-key|pre-key)\./.test(field)))
 }
 
 /** What the device still owes WhatsApp a receipt for. */
@@ -241,7 +241,7 @@ describe('a message in the hands of Baileys', () => {
     const reading = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
     rig.redis.callBuffer = (async (...args: Parameters<typeof read>) => {
-      if (args.some(arg => String(arg).startsWith('session:'))) {
+      if (args.some(arg => String(arg).startsWith('session.'))) {
         reading.resolve()
         await goOn.promise
       }
