@@ -6,6 +6,7 @@ import { interruption } from '../dev/tasks/step.ts'
 /** The benches, by name. Each prints a table and says whether its targets were met. */
 const BENCHES: Record<string, () => Promise<(signal: AbortSignal) => Promise<boolean>>> = {
   producer: async () => (await import('./producer.ts')).benchProducer,
+  density: async () => (await import('./density.ts')).benchDensity,
   worker: async () => (await import('./worker.ts')).benchWorker,
 }
 

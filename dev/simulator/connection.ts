@@ -45,10 +45,20 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   let work = Promise.resolve()
   let finished = false
 
+  /** Does it when the frame has come all the way; the frames of a direction stay in order. */
+  const after = (wayMs: number, arrive: () => void): void => {
+    if (wayMs > 0) setTimeout(arrive, wayMs)
+    else arrive()
+  }
+  const write = (bytes: Buffer): void =>
+    after(context.settings.awayMs / 2, () => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
+    })
+
   // What one stanza causes goes out in one piece: a write for each of an ack and its receipts costs more than they do.
   let outgoing: Buffer[] = []
   const flush = (): void => {
-    if (outgoing.length > 0 && socket.readyState === WebSocket.OPEN) socket.send(Buffer.concat(outgoing))
+    if (outgoing.length > 0) write(Buffer.concat(outgoing))
     outgoing = []
   }
 
@@ -70,7 +80,7 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
       if (stanza) connection.send(stanza)
       if (stanza?.tag === 'stream:error') connection.send(node('xmlstreamend'))
       flush()
-      socket.close()
+      after(context.settings.awayMs / 2, () => socket.close())
     },
     cut() {
       // What came in the same piece as the frame at which it is cut has no effect any more.
@@ -87,7 +97,7 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
       else events.stanza(connection, stanza)
     } else if (!noise) {
       noise = createNoiseServer(context.noise, reader.intro ?? Buffer.alloc(0))
-      socket.send(frameOf(noise.hello(frame)))
+      write(frameOf(noise.hello(frame)))
     } else {
       const finished = noise.finish(frame)
       transport = finished.transport
@@ -102,12 +112,17 @@ export function acceptConnection(context: Context, socket: WebSocket, number: nu
   }
 
   events.opened(connection)
+  let openUntil = 0
   socket.on('message', data => {
-    try {
-      for (const frame of reader.push(data)) work = work.then(() => read(frame)).catch(fail)
-    } catch (error) {
-      fail(error)
-    }
+    const { awayMs } = context.settings
+    openUntil ||= performance.now() + 3 * awayMs
+    after(Math.max(0, openUntil - performance.now()) + awayMs / 2, () => {
+      try {
+        for (const frame of reader.push(data)) work = work.then(() => read(frame)).catch(fail)
+      } catch (error) {
+        fail(error)
+      }
+    })
   })
   socket.on('error', () => socket.terminate())
   socket.on('close', () => {

@@ -8,6 +8,11 @@ export const settingsSchema = z.object({
   ackDelayMs: z.int().min(0).max(600_000).default(0),
   /** Milliseconds between an ack and the receipts. */
   receiptDelayMs: z.int().min(0).max(600_000).default(0),
+  /**
+   * Milliseconds to the server and back, half of them for each frame. The first frame takes three times as long more: that
+   * is what TCP, TLS and the upgrade take before the socket is there.
+   */
+  awayMs: z.int().min(0).max(10_000).default(0),
   /** Whether a client that says it is linked is believed, although it was linked to an earlier run. */
   adopt: z.boolean().default(false),
 })

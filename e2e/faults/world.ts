@@ -31,8 +31,8 @@ export interface World {
   simulator: SimulatorClient
   api: Api
   redis: Redis
-  /** Starts `count` sessions and links each. Resolves when all are open. */
-  link(count: number): Promise<LinkedSession[]>
+  /** Starts `count` sessions, numbered from `from` on, and links each. Resolves when all are open. */
+  link(count: number, from?: number): Promise<LinkedSession[]>
   /** Posts jobs in batches of at most 100, and again until the edge has accepted them; true to its 503s. */
   post(jobs: readonly Post[]): Promise<void>
   /** Posts `count` texts for each session, in turn, numbered on from what was posted before. */
@@ -49,6 +49,8 @@ export interface World {
 }
 
 const BATCH = 100
+/** Sessions that are linked at the same time: a QR lives for a minute, and all of a thousand take longer. */
+const LINKED_AT_ONCE = 50
 const ALL = 100_000
 
 /** Starts a world of its own, with its data in a folder that goes when it closes. */
@@ -105,14 +107,17 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
     redis,
     accepted,
     post,
-    async link(count) {
+    async link(count, from = 0) {
       const sessions = Array.from({ length: count }, (_, i) => ({
-        sessionId: `session-${i}`,
-        phone: String(628_120_000_000 + i),
-        contact: String(628_990_000_000 + i),
+        sessionId: `session-${from + i}`,
+        phone: String(628_120_000_000 + from + i),
+        contact: String(628_990_000_000 + from + i),
       }))
-      await post(sessions.map(({ sessionId }) => ({ name: 'START_SESSION', data: { sessionId } })))
-      await Promise.all(sessions.map(linkOne))
+      for (let first = 0; first < count; first += LINKED_AT_ONCE) {
+        const some = sessions.slice(first, first + LINKED_AT_ONCE)
+        await post(some.map(({ sessionId }) => ({ name: 'START_SESSION', data: { sessionId } })))
+        await Promise.all(some.map(linkOne))
+      }
       return sessions
     },
     async postTexts(sessions, count) {
