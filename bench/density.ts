@@ -66,6 +66,9 @@ async function linked(world: World, count: number, from: number, signal: AbortSi
 async function afterCrash(world: World, sessions: readonly LinkedSession[]): Promise<Row[]> {
   const worker = workerOf(world)
   const before = worker.workPid
+  // A first text to a contact fetches keys, which is another thing.
+  await world.postTexts(sessions, 1)
+  await world.settled(120_000)
   const at = Date.now()
   const crashed = worker.crash()
   await world.postTexts(sessions, 1)

@@ -21,7 +21,7 @@ import { createSocketCaches } from '../../worker/whatsapp/expiring-cache.ts'
 import { gateFrames, type GatedSocket } from '../../worker/whatsapp/frame-gate.ts'
 import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
 import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
-import { createAnswerRetries, forgetSent } from '../../worker/whatsapp/retries.ts'
+import { createAnswerRetries, lightenRetries } from '../../worker/whatsapp/retries.ts'
 import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
@@ -111,7 +111,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const knownGroups = async (jid: string) => groups?.(jid) ?? client.socket.groupMetadata(jid)
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
-  forgetSent(client.socket)
+  lightenRetries(client.socket)
   let attach = createAttach({ outbox, ackTimeoutMs })
   let socket = gated(client.socket)
   const context = { sessionId, fence, core }
@@ -137,7 +137,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const follow = await attach.follow(context)
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
-    forgetSent(sock)
+    lightenRetries(sock)
     socket = gated(sock)
     attached = follow(socket)
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)

@@ -3,6 +3,7 @@ import type { PossiblyExtendedCacheStore } from '@whiskeysockets/baileys'
 import type { GetMessage, SentStore } from '../sessions/context.ts'
 import type { Fence } from '../types.ts'
 import { wasMember, type Kept } from './audience.ts'
+import { createExpiringCache } from './expiring-cache.ts'
 
 /** A recipient that cannot decrypt asks a few times, then it never will. */
 const MOST_ANSWERS = 5
@@ -75,12 +76,28 @@ export function createAnswerRetries({ sessionId, fence, sent, sock, groups, answ
   }
 }
 
+const MINUTE_MS = 60_000
+
 /**
- * Has Baileys keep nothing of what it sends. It would answer from that before it asks {@link createAnswerRetries}, and
- * whoever asks in a group, a member or not.
+ * Has Baileys keep nothing of what it sends: it would answer from that before it asks {@link createAnswerRetries}, and
+ * whoever asks in a group, a member or not. What it keeps of those who ask gets a bound and no timers, since strangers make
+ * it grow; its own lists of fixed length are 70 KB a socket, used or not.
  */
-export function forgetSent({ messageRetryManager }: Pick<WASocket, 'messageRetryManager'>): void {
-  if (messageRetryManager) messageRetryManager.addRecentMessage = () => {}
+export function lightenRetries({ messageRetryManager }: Pick<WASocket, 'messageRetryManager'>): void {
+  if (!messageRetryManager) return
+  Object.assign(messageRetryManager, {
+    addRecentMessage: () => {},
+    recentMessagesMap: new Map(),
+    baseKeys: boundedMap(15 * MINUTE_MS),
+    retryCounters: boundedMap(15 * MINUTE_MS),
+    sessionRecreateHistory: boundedMap(120 * MINUTE_MS),
+  })
+}
+
+/** What Baileys uses of an `LRUCache` (message-retry-manager.js), with Baileys' own lifetimes. */
+function boundedMap(ttlMs: number) {
+  const { get, set, del, flushAll } = createExpiringCache({ ttlMs, maxEntries: 1000 }, () => performance.now())
+  return { get, set, delete: del, clear: flushAll }
 }
 
 /** A jid without its device, `628...@s.whatsapp.net`. */

@@ -15,7 +15,7 @@ import { undoFailedAttempts } from './failed-attempts.ts'
 import { gateFrames, type GatedSocket } from './frame-gate.ts'
 import { guardSocket, type RawSocket } from './guard-socket.ts'
 import { limitHandshake } from './handshake-limit.ts'
-import { forgetSent } from './retries.ts'
+import { lightenRetries } from './retries.ts'
 import { reuseRecords } from './reuse-records.ts'
 import { silenceConsole } from './silence.ts'
 import { configOf, type ConfigParts, type SocketSettings } from './socket-config.ts'
@@ -99,7 +99,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     logger: baileysLog(log),
     makeSignalRepository: writeAhead(keys),
   })
-  forgetSent(sock)
+  lightenRetries(sock)
   const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
     if (!quiet) listener.lost()
   })
