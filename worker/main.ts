@@ -6,7 +6,9 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('process.ts', import.meta.url))
@@ -18,6 +20,11 @@ const IN_FLIGHT_MS = 100
  */
 const SHORT_LIFE_MS = 2000
 const MOST_SHORT_LIVES = 5
+
+/** Compiled code of the worker: one that starts in the place of a dead one is there in two thirds of the time. */
+const given = process.env['NODE_COMPILE_CACHE']
+const compiled = given ?? mkdtempSync(join(tmpdir(), 'kurir-code-'))
+if (given === undefined) process.on('exit', () => rmSync(compiled, { recursive: true, force: true }))
 
 let worker: ChildProcess
 let stopping = false
@@ -37,6 +44,7 @@ function start(): void {
   let startedAt: number | undefined
   worker = spawn(process.execPath, [...process.execArgv, PROGRAM, workerId], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
   worker.on('message', () => (startedAt = performance.now()))
   worker.on('error', () => process.exit(1))
@@ -53,8 +61,9 @@ function start(): void {
 async function release(workerId: string, how: string): Promise<void> {
   const line = { level: 'error', time: Date.now(), worker: workerId, msg: 'worker died, its partitions are given back' }
   process.stdout.write(`${JSON.stringify({ ...line, how })}\n`)
-  await new Promise(resolve => setTimeout(resolve, IN_FLIGHT_MS))
+  const arrived = new Promise(resolve => setTimeout(resolve, IN_FLIGHT_MS))
   // Loaded only when it is needed: it takes more memory than all of this process.
   const { releaseAll } = await import('./ownership/release-all.ts')
+  await arrived
   await releaseAll(process.env['REDIS_URL'] ?? '', workerId).catch(() => 0)
 }

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { installNativeCurve } from './curve/install.ts'
 import { createLog } from './log.ts'
 import { isOfBaileys, statusCodeOf } from './rejections.ts'
@@ -26,12 +27,18 @@ if (settings.nativeCurve) installNativeCurve()
 try {
   // Baileys binds libsignal's functions as it loads, so it loads after they were replaced.
   const { runWorker } = await import('./worker.ts')
-  await runWorker(settings, workerId, log, stopping.signal, () => process.send?.('started'))
+  await runWorker(settings, workerId, log, stopping.signal, () => started())
   process.exit(0)
 } catch (error) {
   if (error instanceof Error && error.name === 'Unable') end(error)
   if (error instanceof SettingsError || (error instanceof Error && error.name === 'PartitionsMismatch')) refuse(error)
   fatal(error)
+}
+
+function started() {
+  process.send?.('started')
+  // Node writes it at the end of a process, which a killed one does not come to.
+  flushCompileCache()
 }
 
 function stop(reason: string) {

@@ -6,6 +6,8 @@ import { childReady } from './ready.ts'
 import { until } from './until.ts'
 
 const MAIN = fileURLToPath(new URL('../../worker/main.ts', import.meta.url))
+/** Shared by all workers of all stacks: what they compile is the same. */
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/kurir-worker', import.meta.url))
 
 /** How one worker is started. */
 export interface WorkerOptions {
@@ -48,7 +50,7 @@ export async function startWorker({ name, env, nodeArgs = [], signal, onLine }: 
     name,
     command: process.execPath,
     args: [...nodeArgs, MAIN],
-    env: { ...env, PORT: port },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...env, PORT: port },
     ...(onLine && { onLine }),
   })
   const url = `http://127.0.0.1:${port}`
