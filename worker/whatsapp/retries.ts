@@ -96,8 +96,13 @@ export function lightenRetries({ messageRetryManager }: Pick<WASocket, 'messageR
 
 /** What Baileys uses of an `LRUCache` (message-retry-manager.js), with Baileys' own lifetimes. */
 function boundedMap(ttlMs: number) {
-  const { get, set, del, flushAll } = createExpiringCache({ ttlMs, maxEntries: 1000 }, () => performance.now())
-  return { get, set, delete: del, clear: flushAll }
+  const cache = createExpiringCache({ ttlMs, maxEntries: 1000 }, () => performance.now())
+  return {
+    get: (key: string) => cache.get(key),
+    set: (key: string, value: unknown) => cache.set(key, value),
+    delete: (key: string) => cache.del(key),
+    clear: () => cache.flushAll(),
+  }
 }
 
 /** A jid without its device, `628...@s.whatsapp.net`. */
