@@ -34,6 +34,20 @@ export const scenarios = {
     long: async () =>
       strikeWorkers('stop', { workers: 3, partitions: 8, sessions: 30, strikes: 40, textsPerStrike: 2, aimMs: 2000 }),
   },
+  sessions: {
+    short: async () =>
+      strikeWorkers('crash', { workers: 1, partitions: 2, sessions: 12, strikes: 1, textsPerStrike: 1, aimMs: 300 }),
+    long: async () =>
+      strikeWorkers('crash', {
+        workers: 2,
+        partitions: 8,
+        sessions: 400,
+        strikes: 10,
+        textsPerStrike: 1,
+        aimMs: 2000,
+        limitMs: 12_000,
+      }),
+  },
   freeze: {
     short: async () => freezeWorker({ sessions: 2, freezeMs: 7000, texts: 5 }),
     long: async () => freezeWorker({ sessions: 20, freezeMs: 30_000, texts: 20 }),
