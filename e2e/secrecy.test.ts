@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
 import { until } from '../dev/stack/until.ts'
 import { keys } from '../shared/keys.ts'
@@ -28,6 +29,11 @@ it('prints no secret, no key and no message, and stores no credential in the cle
   await open('quiet')
   await api.waitForEnd(await api.post({ name: 'DELETE_SESSION', data: { sessionId: 'quiet' } }))
   await until('the session to be gone', async () => (await api.session('quiet')) === undefined)
+  await until('the events to be delivered', async () => (await redis.exists(keys.outbox('quiet'))) === 0)
+  const left = await everything(redis)
+  for (const personal of [phone, CONTACT, NOBODY, OUTBOUND, INBOUND]) {
+    expect(left.filter(line => line.includes(personal))).toEqual([])
+  }
   await stack.workers[0]?.stop()
 
   const qrs = inbox
@@ -48,3 +54,21 @@ it('prints no secret, no key and no message, and stores no credential in the cle
   expect(Object.keys(stored).join(' ')).not.toMatch(/\d{8}/)
   for (const value of Object.values(stored)) expect(value).not.toMatch(/private|noiseKey|"type":"Buffer"/)
 })
+
+/** All that Redis holds, a line for each key. */
+async function everything(redis: Redis): Promise<string[]> {
+  const readers: Record<string, (key: string) => Promise<unknown>> = {
+    string: key => redis.get(key),
+    list: key => redis.lrange(key, 0, -1),
+    set: key => redis.smembers(key),
+    zset: key => redis.call('ZRANGE', key, '0', '-1'),
+    hash: key => redis.hgetall(key),
+    stream: key => redis.xrange(key, '-', '+'),
+  }
+  return Promise.all(
+    (await redis.keys('*')).map(async key => {
+      const type = await redis.type(key)
+      return `${key} ${JSON.stringify(await readers[type]?.(key))}`
+    }),
+  )
+}

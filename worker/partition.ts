@@ -9,6 +9,7 @@ import type { Parts } from './parts.ts'
 import { createForgetJobs } from './queue/forget.ts'
 import { layoutOf } from './queue/layout.ts'
 import { openJobs } from './queue/open.ts'
+import { createRetention } from './queue/retention.ts'
 import { createSessions } from './sessions/sessions.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { Fence } from './types.ts'
@@ -68,6 +69,8 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     outbox: async () => deliverer.backlog(),
   })
   const taking = supervisor.supervise({ name: jobs.consumer.name, run: async () => jobs.run() }, fence.signal)
+  const retention = createRetention({ core, fence, layout, keptMs: settings.finishedJobsMs })
+  const sweeping = supervisor.supervise(retention, AbortSignal.any([stopping.signal, fence.signal]))
   const delivering = supervisor.supervise(deliverer, AbortSignal.any([stopping.signal, fence.signal]))
 
   return {
@@ -77,7 +80,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
       else await jobs.drain(GRACE_MS)
       // Delivering ends last: closing the sessions appends the last events of this owner.
       stopping.abort()
-      await Promise.all([taking, delivering])
+      await Promise.all([taking, delivering, sweeping])
     },
   }
 }

@@ -22,6 +22,7 @@ describe('readSettings', () => {
       logLevel: 'info',
       allowPrivateHosts: ['localhost:9000', '127.0.0.1:80', '[::1]:8080'],
       nativeCurve: true,
+      finishedJobsMs: 7 * 24 * 3_600_000,
       pace: { gapMs: 0, jitterMs: 0, characterMs: 0 },
       jobEvents: false,
       retention: { count: 1000, ageMs: 86_400_000 },

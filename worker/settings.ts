@@ -74,6 +74,7 @@ const environment = z.object({
   HEALTH_HOST: z.string().optional(),
   NATIVE_CURVE: onOff.default(true),
   JOB_EVENTS: onOff.default(false),
+  FAILED_JOBS_DAYS: whole(1, 10_000).default(7),
   EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
   EVENT_RETENTION_COUNT: whole(0, 1_000_000).default(1000),
   ACK_TIMEOUT_MS: whole(100, 600_000).default(30_000),
@@ -114,6 +115,8 @@ export interface Settings {
   pace: Pace
   /** Whether webhooks tell how each job ended. */
   jobEvents: boolean
+  /** How long BullMQ keeps jobs that have ended, in ms. */
+  finishedJobsMs: number
   /** How long delivered events can be replayed. */
   retention: Retention
   /** How long a message waits for WhatsApp's ack before it is sent again under the same id. */
@@ -147,6 +150,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     nativeCurve: given.NATIVE_CURVE,
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
     jobEvents: given.JOB_EVENTS,
+    finishedJobsMs: given.FAILED_JOBS_DAYS * 24 * HOUR_MS,
     retention: { count: given.EVENT_RETENTION_COUNT, ageMs: given.EVENT_RETENTION_HOURS * HOUR_MS },
     ackTimeoutMs: given.ACK_TIMEOUT_MS,
   }

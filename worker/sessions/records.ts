@@ -3,6 +3,9 @@ import { readSessionView, type SessionView } from '../../shared/session.ts'
 import { persist } from '../redis/persist.ts'
 import { isThere, readHash, readSet } from '../redis/reads.ts'
 import { fencedScript, type FencedScript } from '../redis/fenced.ts'
+import { queueOf } from '../../shared/partition.ts'
+import { layoutOf } from '../queue/layout.ts'
+import { untell } from '../queue/told.ts'
 import type { Core, Fence } from '../types.ts'
 
 /** What Redis keeps of sessions beside their credentials and events. Writes throw `FencedError`. */
@@ -15,8 +18,8 @@ export interface Records {
   /** Changes the push name alone, when there is a view: it arrives some time after the session has opened. */
   rename(sessionId: string, pushName: string): Promise<void>
   /**
-   * Removes what a session leaves beside credentials, view and outbox: sent messages and receipts, and with them
-   * the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs. That
+   * Removes what a session leaves beside credentials, view and outbox: sent messages, receipts and
+   * what BullMQ's stream tells of its jobs, and with them the mark that it was started. Its parked jobs stay: they are jobs of the queue, and fail when their lane runs. That
    * it was deleted is remembered for a while, so that they are not kept then.
    */
   forget(sessionId: string): Promise<void>
@@ -47,7 +50,8 @@ return 0
 `)
 
 /** The records of the sessions of one owned partition. */
-export function createRecords({ redis, log, clock }: Core, fence: Fence): Records {
+export function createRecords(core: Core, fence: Fence): Records {
+  const { redis, log, clock } = core
   const started = keys.started(fence.partition)
   // All of these may run twice, and an outage of Redis must not leave a session half-way.
   const ask = async (script: FencedScript, at: readonly string[], ...args: (string | number)[]) =>
@@ -61,6 +65,7 @@ export function createRecords({ redis, log, clock }: Core, fence: Fence): Record
     view: async sessionId => readSessionView(await readHash(redis, fence, keys.session(sessionId))),
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
+      await untell(core, fence, layoutOf(queueOf(fence.partition)), sessionId)
       const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
       while ((await ask(forget, [started, ...owned, keys.deleted], sessionId, clock.now())) === 1);
     },
