@@ -27,6 +27,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     outbox,
     attempt: parts.attempt,
     gate: parts.gate,
+    window: parts.window,
     retention: settings.retention,
     onAttempt: (outcome, seconds) => metrics.attemptEnded(outcome, seconds),
     onParked: () => metrics.eventParked(),

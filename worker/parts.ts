@@ -9,6 +9,7 @@ import { createGuardedAgent, hostPortOf } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
 import { createEndpoint } from './outbox/endpoint.ts'
 import { createGate } from './outbox/gate.ts'
+import { createWindow } from './outbox/window.ts'
 import { createGeneration } from './ownership/generation.ts'
 import { createConnections } from './redis/connections.ts'
 import { SettingsError, type Settings } from './settings.ts'
@@ -69,6 +70,7 @@ export async function createParts(settings: Settings, log: Logger) {
     cipher,
     outbox,
     gate,
+    window: createWindow(gate),
     registry,
     generation,
     metrics,

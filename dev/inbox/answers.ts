@@ -8,6 +8,8 @@ export const answerRule = z.strictObject({
   status: z.number().int().min(200).max(599).default(200),
   /** Waits this long before it answers. */
   delayMs: z.number().int().min(0).max(600_000).default(0),
+  /** Deals with so many deliveries at the same time; the others wait for their turn. Absent: with all. */
+  atOnce: z.number().int().positive().optional(),
   /** Extra headers, such as `{"retry-after": "2"}`. */
   headers: z.record(z.string(), z.string()).default({}),
   /** Cuts the connection instead of answering. */
@@ -54,7 +56,9 @@ export async function answer(
   response: ServerResponse,
   rule: AnswerRule | undefined,
 ): Promise<number> {
+  const leave = await turnOf(rule)
   if (rule !== undefined && rule.delayMs > 0) await sleep(rule.delayMs)
+  leave()
   if (rule?.reset === true) {
     request.socket.resetAndDestroy()
     return 0
@@ -62,4 +66,21 @@ export async function answer(
   const status = rule?.status ?? 204
   response.writeHead(status, rule?.headers ?? {}).end()
   return status
+}
+
+/** Deliveries that a rule deals with at the moment, and those that wait for their turn. */
+const turns = new WeakMap<AnswerRule, { busy: number; waiting: (() => void)[] }>()
+
+/** Resolves when the delivery has its turn, with what ends it. One that was given up meanwhile takes its turn, too. */
+async function turnOf(rule: AnswerRule | undefined): Promise<() => void> {
+  if (rule?.atOnce === undefined) return () => {}
+  const turn = turns.get(rule) ?? { busy: 0, waiting: [] }
+  turns.set(rule, turn)
+  if (turn.busy >= rule.atOnce) await new Promise<void>(resolve => turn.waiting.push(resolve))
+  else turn.busy++
+  return () => {
+    const next = turn.waiting.shift()
+    if (next === undefined) turn.busy--
+    else next()
+  }
 }

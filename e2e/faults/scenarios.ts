@@ -11,6 +11,7 @@ import { resetPosts } from './scenarios/posts.ts'
 import { breakReceiver } from './scenarios/receiver.ts'
 import { breakRedis } from './scenarios/redis.ts'
 import { CONNECTIONS, silenceRedis } from './scenarios/silent.ts'
+import { slowDownReceiver } from './scenarios/slow-receiver.ts'
 import { pileUp } from './scenarios/stuck.ts'
 import { strikeWorkers } from './scenarios/workers.ts'
 
@@ -60,6 +61,10 @@ export const scenarios = {
     short: async () => breakReceiver({ sessions: 2, texts: 3, lastsMs: 1000 }),
     long: async () => breakReceiver({ sessions: 10, texts: 30, lastsMs: 10_000 }),
   },
+  'slow-receiver': {
+    short: async () => slowDownReceiver({ sessions: 6, texts: 2, atOnce: 1, takesMs: 100 }),
+    long: async () => slowDownReceiver({ sessions: 60, texts: 4, atOnce: 2, takesMs: 700 }),
+  },
   inbound: {
     short: async () => killWhileReceiving({ sessions: 2, kills: 2, texts: 10 }),
     long: async () => killWhileReceiving({ sessions: 10, kills: 30, texts: 20 }),
@@ -74,7 +79,7 @@ export const scenarios = {
   },
   'poison-send': {
     short: async () => sendPoison({ sessions: 1, texts: 3, poisons: 1, code: 515, blamed: 3 }),
-    long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 3, code: 500, blamed: 0 }),
+    long: async () => sendPoison({ sessions: 10, texts: 20, poisons: 1, code: 500, blamed: 0 }),
   },
   silent: {
     short: async () => silenceRedis({ sessions: 2, texts: 3, connections: ['kurir-'] }),

@@ -8,10 +8,12 @@ import { createRounds, type Rest, type Rounds } from './rounds.ts'
 import { RETRY_POLICY, type RetryPolicy } from './schedule.ts'
 import { createStore, type Backlog, type ParkedEvent, type Retention } from './store.ts'
 import { takeTurn, type AttemptListener, type TurnDeps } from './turn.ts'
+import { MOST_ROOM, type Window } from './window.ts'
 
 /** How long delivered events can be replayed, unless settings say otherwise. */
 export const RETENTION: Retention = { count: 1000, ageMs: 24 * 60 * 60 * 1000 }
-const CONCURRENCY = 64
+/** What the window allows at most: more turns would only wait for it. */
+const CONCURRENCY = MOST_ROOM
 /** Part of the 2 s in which a partition is handed over; the next owner repeats what was cut, under the same id. */
 const DRAIN_MS = 500
 /** A session whose keys Redis refuses to work with is looked at again after this long. */
@@ -22,8 +24,9 @@ export interface DelivererDeps extends Core {
   fence: Fence
   outbox: LocalOutbox
   attempt: Attempt
-  /** One per process: every partition posts to the same endpoint. */
+  /** One of each per process: every partition posts to the same endpoint. */
   gate: Gate
+  window: Window
   policy?: RetryPolicy
   retention?: Retention
   /** Sessions that are delivered for at the same time. Default 64. */
@@ -131,6 +134,7 @@ function runningRounds(deps: DelivererDeps, fence: Fence, ending: AbortSignal, c
     clock,
     fence,
     gate,
+    window: deps.window,
     store: createStore({ redis, log, fence, retention }),
     attempt: deps.attempt,
     policy: deps.policy ?? RETRY_POLICY,

@@ -13,6 +13,7 @@ import { JobFailure } from '../types.ts'
 import { createOutbox } from './append.ts'
 import { createDeliverer } from './deliverer.ts'
 import { createGate } from './gate.ts'
+import { createWindow } from './window.ts'
 import { outcomeOf } from './outcomes.ts'
 import { appendScript } from './scripts.ts'
 import { log, message, testClock } from './testing.ts'
@@ -137,13 +138,15 @@ describe('of a session that is deleted or never was', () => {
       outcomes: { of: outcomeOf, stored: (sessionId, seq) => deliverer.ring(sessionId, seq) },
     })
     const clock = testClock()
+    const gate = createGate({ log })
     const deliverer = createDeliverer({
       redis: bench.redis,
       log,
       clock,
       fence,
       outbox: createOutbox({ redis: bench.redis, log, clock }),
-      gate: createGate({ log }),
+      gate,
+      window: createWindow(gate),
       attempt: async ({ body }) => {
         delivered.push(jobEvent.parse(JSON.parse(body)))
         return { kind: 'delivered', status: 204 }

@@ -7,6 +7,7 @@ import { createDeliverer, type Deliverer, type DelivererDeps } from './deliverer
 import { createEndpoint } from './endpoint.ts'
 import { createGate } from './gate.ts'
 import type { RetryPolicy } from './schedule.ts'
+import { createWindow } from './window.ts'
 import { log, message, receiver, testClock, testRedis, type TestFence } from './testing.ts'
 
 export const DAY = 86_400_000
@@ -63,6 +64,7 @@ export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Pr
 
     start(options: Partial<Omit<DelivererDeps, 'fence'>> & { fence?: TestFence } = {}): Running {
       const { server, clock, outbox, fence, hook, secrets } = rig
+      const gate = options.gate ?? createGate({ log, pauses: [20], random: () => 0 })
       const deps = {
         redis: server.redis,
         log,
@@ -78,7 +80,8 @@ export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Pr
           timeoutMs: 15_000,
           generation: () => 1,
         }),
-        gate: createGate({ log, pauses: [20], random: () => 0 }),
+        gate,
+        window: createWindow(gate),
         random: () => 0,
         ...options,
       }

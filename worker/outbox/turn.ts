@@ -5,6 +5,7 @@ import type { Gate } from './gate.ts'
 import type { Rest } from './rounds.ts'
 import { nextAttemptAt, type RetryPolicy } from './schedule.ts'
 import type { Position, Store, StoredEvent } from './store.ts'
+import type { Window } from './window.ts'
 
 /** Most events of one session before the next session has its turn. */
 const EVENTS_A_TURN = 16
@@ -21,6 +22,7 @@ export interface TurnDeps {
   fence: Fence
   store: Store
   gate: Gate
+  window: Window
   attempt: Attempt
   policy: RetryPolicy
   random: () => number
@@ -66,12 +68,17 @@ export async function takeTurn(deps: TurnDeps, sessionId: string): Promise<Rest>
 }
 
 async function deliver(deps: TurnDeps, sessionId: string, position: Position, event: StoredEvent): Promise<Step> {
-  const { clock, gate, log } = deps
+  const { clock, gate, log, window } = deps
   const { seq, id, body } = event
+  if (!(await window.enter(deps.cut))) {
+    gate.report(sessionId, { kind: 'aborted' }, clock.now())
+    return { kind: 'again' }
+  }
   const attempt = position.attempt + 1
   const since = position.attempt === 0 ? clock.now() : position.since
   const start = clock.monotonic()
   const outcome = await deps.attempt({ id, seq, attempt, body }, deps.cut)
+  window.leave(outcome, start, clock.monotonic())
   const seconds = (clock.monotonic() - start) / 1000
   const fields = { sessionId, seq, id, attempt, outcome: outcome.kind, ms: Math.round(seconds * 1000) }
   deps.onAttempt(outcome, seconds)

@@ -65,7 +65,13 @@ export async function breakReceiver({ sessions: count, texts, lastsMs }: Receive
   }
 }
 
-async function writeIn(world: World, sessions: readonly LinkedSession[], count: number, sent: string[]): Promise<void> {
+/** Has each contact write so many texts, which are added to `sent`. */
+export async function writeIn(
+  world: World,
+  sessions: readonly LinkedSession[],
+  count: number,
+  sent: string[],
+): Promise<void> {
   for (let n = 0; n < count; n++) {
     for (const { phone, contact } of sessions) {
       const text = `inbound ${sent.length}`
@@ -76,7 +82,7 @@ async function writeIn(world: World, sessions: readonly LinkedSession[], count: 
 }
 
 /** Waits until the outboxes hold the last of the texts: what WhatsApp has not handed over yet is another scenario's. */
-async function appended(world: World, count: number): Promise<void> {
+export async function appended(world: World, count: number): Promise<void> {
   await until(
     'the events to be appended',
     async () => {
