@@ -68,12 +68,33 @@ describe('the window of an endpoint', () => {
     expect(answers.length - sent - 1).toBe(9)
   })
 
-  test('grows by no answer that took long', async () => {
+  test('is halved by answers that took long, down to where it began', async () => {
     const window = createWindow(gate())
-    const answers = await enter(window, 100)
-    for (let i = 0; i < 20; i++) window.leave(delivered, 0, 6000)
+    const answers = await enter(window, 200)
+    for (let i = 0; i < 12; i++) window.leave(delivered, 0, 1)
     await settled()
-    expect(answers).toHaveLength(FIRST_ROOM + 20)
+    let sent = 12
+    for (const [room, at] of [
+      [8, 10_000],
+      [4, 20_000],
+      [4, 30_000],
+    ] as const) {
+      while (answers.length > sent) {
+        window.leave(delivered, at, at + 6000)
+        sent++
+      }
+      await settled()
+      expect(answers.length - sent).toBe(room)
+    }
+  })
+
+  test('grows by no answer while there was room left', async () => {
+    const window = createWindow(gate())
+    for (let i = 0; i < 50; i++) {
+      await enter(window, 1)
+      window.leave(delivered, 0, 1)
+    }
+    expect(await enter(window, 500)).toHaveLength(FIRST_ROOM)
   })
 
   test('never closes, and an answer that is no overload leaves it', async () => {

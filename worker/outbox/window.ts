@@ -21,7 +21,10 @@ export interface Window {
 export const FIRST_ROOM = 4
 export const MOST_ROOM = 64
 
-/** A third of what an attempt may take. A receiver that takes longer to answer has enough to do: its room does not grow. */
+/**
+ * A third of what an attempt may take. A receiver that takes longer to answer has more to do than it can, or works slowly:
+ * its room becomes what it was at the start, before attempts time out.
+ */
 const QUICK_MS = 5000
 
 /** Answers of a receiver, or of what stands before it, that has more to do than it can. */
@@ -51,6 +54,14 @@ export function createWindow(gate: Pick<Gate, 'state' | 'onChange'>): Window {
     }
   }
 
+  /** Halves the room, but not below `least`. Those that were on their way together tell one thing, so they do it once. */
+  function narrow(least: number, startedAt: number, now: number): void {
+    if (startedAt <= halvedAt) return
+    room = Math.max(least, room / 2)
+    careful = true
+    halvedAt = now
+  }
+
   return {
     async enter(signal) {
       if (signal.aborted) return false
@@ -73,15 +84,15 @@ export function createWindow(gate: Pick<Gate, 'state' | 'onChange'>): Window {
     },
 
     leave(outcome, startedAt, now) {
+      // Room that nobody used tells nothing of what the receiver can bear: a quiet hour must not open it for the next burst.
+      const full = used >= Math.floor(room)
       used--
       const quick = now - startedAt < QUICK_MS
-      if (outcome.kind === 'delivered' && quick) room = Math.min(MOST_ROOM, room + (careful ? 1 / room : 1))
-      // Those that were on their way together fail together, and tell one thing.
-      if (outcome.kind === 'retry' && OVERLOADED.has(outcome.reason) && startedAt > halvedAt) {
-        room = Math.max(1, room / 2)
-        careful = true
-        halvedAt = now
-      }
+      const delivered = outcome.kind === 'delivered'
+      const overloaded = outcome.kind === 'retry' && OVERLOADED.has(outcome.reason)
+      if (delivered && quick && full) room = Math.min(MOST_ROOM, room + (careful ? 1 / room : 1))
+      if (overloaded) narrow(1, startedAt, now)
+      else if (delivered && !quick) narrow(Math.min(room, FIRST_ROOM), startedAt, now)
       pump()
     },
   }

@@ -38,17 +38,19 @@ export async function slowDownReceiver({ sessions, texts, atOnce, takesMs }: Slo
     await until('nothing to wait', async () => (await world.redis.keys('kurir:undelivered:*')).length === 0, {
       timeoutMs: 120_000,
     }).catch(() => undefined)
-    const posts = inbox.arrivals({ all: true }).length - before
+    const posts = inbox.arrivals({ all: true }).slice(before)
+    const inVain = posts.length - new Set(posts.map(({ id }) => id)).size
     const { lost, twice, inversions, secondIds } = judgeEvents(sent, inbox.arrivals().map(arrivedOf))
     return {
       fault: 'webhook receiver that deals with few events at a time',
-      done: `${sessions} sessions, ${sent.length} events, ${atOnce} at a time, ${takesMs} ms each, ${posts} POSTs`,
+      done: `${sessions} sessions, ${sent.length} events, ${atOnce} at a time, ${takesMs} ms each, ${posts.length} POSTs`,
       figures: [
         zero('events lost', lost.length),
         zero('texts in two events', twice.length),
         zero('order inversions', inversions.length),
         zero('second event ids', secondIds.length),
-        { name: 'POSTs in vain', value: Math.max(0, posts - sent.length), limit: Math.ceil(sent.length / 10) },
+        // What was on its way when the receiver became slow is lost to it; what is sent after that need not be.
+        { name: 'POSTs in vain', value: inVain, limit: Math.ceil(sent.length * 0.15) },
       ],
       evidence: [...lost, ...twice, ...inversions, ...secondIds].slice(0, 10),
     }
