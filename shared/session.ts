@@ -18,7 +18,7 @@ export const lastDisconnect = z.object({
 export type LastDisconnect = z.infer<typeof lastDisconnect>
 
 /**
- * What the edge shows of a session. Kept in Redis as a hash of strings (`lastDisconnect` as JSON, `updatedAt` in ms);
+ * What the edge shows of a session. Kept in Redis as a hash of strings (`lastDisconnect` as JSON, times in ms);
  * an absent field is absent in the hash.
  */
 export const sessionView = z.object({
@@ -29,6 +29,8 @@ export const sessionView = z.object({
   qr: z.string().optional(),
   pairingCode: z.string().optional(),
   lastDisconnect: lastDisconnect.optional(),
+  /** In ms: since then its messages stay at WhatsApp, because too many events await delivery. */
+  inboundPausedSince: z.number().int().optional(),
   updatedAt: z.number().int(),
 })
 
@@ -41,21 +43,23 @@ export type SessionView = z.infer<typeof sessionView>
  */
 export function readSessionView(hash: Record<string, string> | null): SessionView | undefined {
   if (hash === null || hash['state'] === undefined) return undefined
-  const { lastDisconnect: last, updatedAt, ...rest } = hash
+  const { lastDisconnect: last, updatedAt, inboundPausedSince: paused, ...rest } = hash
   const end = lastDisconnect.safeParse(readJson(last))
   const view = sessionView.safeParse({
     ...rest,
     updatedAt: Number(updatedAt ?? 0),
     ...(end.success && { lastDisconnect: end.data }),
+    ...(paused !== undefined && { inboundPausedSince: Number(paused) }),
   })
   return view.success ? view.data : undefined
 }
 
 /** A session view as the fields of its Redis hash. */
 export function writeSessionView(view: SessionView): Record<string, string> {
-  const { lastDisconnect: last, updatedAt, ...rest } = view
+  const { lastDisconnect: last, updatedAt, inboundPausedSince: paused, ...rest } = view
   const fields: Record<string, string> = { updatedAt: String(updatedAt) }
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = value
   if (last !== undefined) fields['lastDisconnect'] = JSON.stringify(last)
+  if (paused !== undefined) fields['inboundPausedSince'] = String(paused)
   return fields
 }

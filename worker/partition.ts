@@ -28,6 +28,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     attempt: parts.attempt,
     gate: parts.gate,
     window: parts.window,
+    budget: parts.budget,
     retention: settings.retention,
     onAttempt: (outcome, seconds) => metrics.attemptEnded(outcome, seconds),
     onParked: () => metrics.eventParked(),

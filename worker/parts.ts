@@ -7,6 +7,7 @@ import { createHandlers } from './handlers/index.ts'
 import { createMetrics } from './health/metrics.ts'
 import { createGuardedAgent, hostPortOf } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
+import { createBudget } from './outbox/budget.ts'
 import { createEndpoint } from './outbox/endpoint.ts'
 import { createGate } from './outbox/gate.ts'
 import { createWindow } from './outbox/window.ts'
@@ -16,6 +17,7 @@ import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
 import { createDecoder } from './whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from './whatsapp/media/folder.ts'
+import { showInboundPaused } from './sessions/records.ts'
 import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
 import { createSockets } from './whatsapp/socket.ts'
@@ -49,7 +51,8 @@ export async function createParts(settings: Settings, log: Logger) {
   const registry = new Registry()
   const generation = createGeneration(registry)
   const cipher = createCipher(settings.credentialsKeys)
-  const outbox = createOutbox(core)
+  const budget = createBudget(settings.undelivered)
+  const outbox = createOutbox({ ...core, budget })
   const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey, waVersion: version } = settings
   const whatsapp = {
     ...(url !== undefined && { url }),
@@ -71,6 +74,7 @@ export async function createParts(settings: Settings, log: Logger) {
     outbox,
     gate,
     window: createWindow(gate),
+    budget,
     registry,
     generation,
     metrics,
@@ -88,7 +92,17 @@ export async function createParts(settings: Settings, log: Logger) {
       folders.close()
     },
     sockets: createSockets(whatsapp, log),
-    attach: createAttach({ outbox, ackTimeoutMs: settings.ackTimeoutMs, onSetAside: () => metrics.messageSetAside() }),
+    attach: createAttach({
+      outbox,
+      budget,
+      ackTimeoutMs: settings.ackTimeoutMs,
+      onSetAside: () => metrics.messageSetAside(),
+      onPaused({ sessionId, fence }) {
+        metrics.inboundPaused()
+        // Redis may be what is full; the log and the metrics have said it.
+        void showInboundPaused(core, fence, sessionId).catch(() => undefined)
+      },
+    }),
     sent: createSentStore(core, cipher),
   }
 }

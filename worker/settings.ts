@@ -1,12 +1,15 @@
 import * as z from 'zod'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
 import type { Pace } from './lanes/pacing.ts'
+import type { BudgetSizes } from './outbox/budget.ts'
 import type { Retention } from './outbox/store.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
 /** WhatsApp takes no file over 2 GiB. */
 const MOST_MEDIA_BYTES = 2 * 1024 ** 3
+/** No Redis holds more. */
+const MOST_EVENT_BYTES = 1024 ** 4
 
 /** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
 export class SettingsError extends Error {
@@ -77,6 +80,9 @@ const environment = z.object({
   FAILED_JOBS_DAYS: whole(1, 10_000).default(7),
   EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
   EVENT_RETENTION_COUNT: whole(0, 1_000_000).default(1000),
+  EVENT_RETENTION_BYTES: whole(0, MOST_EVENT_BYTES).default(8 * 1024 * 1024),
+  UNDELIVERED_BYTES: whole(1, MOST_EVENT_BYTES).default(128 * 1024 * 1024),
+  UNDELIVERED_BYTES_PER_SESSION: whole(1, MOST_EVENT_BYTES).default(16 * 1024 * 1024),
   ACK_TIMEOUT_MS: whole(100, 600_000).default(30_000),
   SEND_GAP_MS: milliseconds,
   SEND_JITTER_MS: milliseconds,
@@ -119,6 +125,8 @@ export interface Settings {
   finishedJobsMs: number
   /** How long delivered events can be replayed. */
   retention: Retention
+  /** Most bytes of undelivered events: of a session, and of each partition. */
+  undelivered: BudgetSizes
   /** How long a message waits for WhatsApp's ack before it is sent again under the same id. */
   ackTimeoutMs: number
 }
@@ -151,7 +159,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
     jobEvents: given.JOB_EVENTS,
     finishedJobsMs: given.FAILED_JOBS_DAYS * 24 * HOUR_MS,
-    retention: { count: given.EVENT_RETENTION_COUNT, ageMs: given.EVENT_RETENTION_HOURS * HOUR_MS },
+    retention: {
+      count: given.EVENT_RETENTION_COUNT,
+      ageMs: given.EVENT_RETENTION_HOURS * HOUR_MS,
+      bytes: given.EVENT_RETENTION_BYTES,
+    },
+    undelivered: {
+      session: given.UNDELIVERED_BYTES_PER_SESSION,
+      partition: Math.ceil(given.UNDELIVERED_BYTES / given.PARTITIONS),
+    },
     ackTimeoutMs: given.ACK_TIMEOUT_MS,
   }
 }

@@ -27,6 +27,9 @@ import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/whatsapp/silence.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
+import { createBudget } from '../../worker/outbox/budget.ts'
+
+const UNLIMITED = createBudget({ session: Infinity, partition: Infinity })
 
 /** A linked session on the simulator with real Redis, for tests of handlers and of what comes in. */
 export interface TestSession extends AsyncDisposable {
@@ -112,7 +115,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
-  let attach = createAttach({ outbox, ackTimeoutMs })
+  let attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
   let socket = gated(client.socket)
   const context = { sessionId, fence, core }
   let attached = (await attach.follow(context))(socket)
@@ -169,7 +172,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     async restart() {
       await control.disconnect(phone, { how: 'cut' })
       await client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
-      attach = createAttach({ outbox, ackTimeoutMs })
+      attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
       await open()
     },
     async [Symbol.asyncDispose]() {

@@ -1,5 +1,6 @@
 import type { Outcome } from './figures.ts'
 import { disturbSends } from './scenarios/acks.ts'
+import { flood } from './scenarios/flood.ts'
 import { sendBigJobs } from './scenarios/big-jobs.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
 import { fillRedis } from './scenarios/full.ts'
@@ -64,6 +65,12 @@ export const scenarios = {
   'slow-receiver': {
     short: async () => slowDownReceiver({ sessions: 6, texts: 2, atOnce: 1, takesMs: 100 }),
     long: async () => slowDownReceiver({ sessions: 60, texts: 4, atOnce: 2, takesMs: 700 }),
+  },
+  flood: {
+    short: async () =>
+      flood({ sessions: 2, texts: 200, characters: 1000, budget: { session: 40_000, all: 1_000_000 } }),
+    long: async () =>
+      flood({ sessions: 10, texts: 2000, characters: 5000, budget: { session: 1_000_000, all: 4_000_000 } }),
   },
   inbound: {
     short: async () => killWhileReceiving({ sessions: 2, kills: 2, texts: 10 }),

@@ -79,14 +79,16 @@ function PairingCode({ code }: { code: string }) {
   )
 }
 
-function Facts({ view: { pushName, jid, lastDisconnect, state } }: { view: SessionView }) {
+function Facts({ view: { pushName, jid, lastDisconnect, state, inboundPausedSince } }: { view: SessionView }) {
   const number = /^(\d+)(?::\d+)?@s\.whatsapp\.net$/.exec(jid ?? '')?.[1]
   const showsDisconnect = lastDisconnect !== undefined && state !== 'open' && state !== 'pairing'
-  if (pushName === undefined && jid === undefined && !showsDisconnect) return null
+  const isPaused = inboundPausedSince !== undefined
+  if (pushName === undefined && jid === undefined && !showsDisconnect && !isPaused) return null
   return (
     <dl>
       {pushName !== undefined && <Fact name="Name" value={pushName} />}
       {jid !== undefined && <Fact name="Number" value={number === undefined ? jid : `+${number}`} />}
+      {isPaused && <Fact name="Incoming messages" value="wait at WhatsApp until the webhook receiver takes events" />}
       {showsDisconnect && (
         <Fact name="Last disconnect" value={`${lastDisconnect.reason} (${lastDisconnect.statusCode})`} />
       )}

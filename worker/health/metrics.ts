@@ -8,6 +8,8 @@ import type { Clock } from '../types.ts'
 export interface Waiting {
   count: number
   oldestAt?: number | undefined
+  /** Absent where nobody counts them. */
+  bytes?: number
 }
 
 /** What one owned partition shows when metrics are asked for. Nothing is counted while nobody asks. */
@@ -39,6 +41,8 @@ export interface Metrics {
   jobSetAside(reason: string): void
   /** A message from WhatsApp could not be made an event, and was left out. */
   messageSetAside(): void
+  /** A session began to leave its messages at WhatsApp, because too much awaits delivery; alert on it. */
+  inboundPaused(): void
   /** A session's connection closed with this code of WhatsApp's or Baileys', and it will reconnect. */
   reconnecting(code: number): void
 }
@@ -70,7 +74,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     }
   })
   waiting('kurir_lane', 'jobs that wait or run', source => source.lanes())
-  waiting('kurir_outbox', 'events that were not delivered', source => source.outbox())
+  waiting('kurir_outbox', 'events that were not delivered', source => source.outbox(), true)
   gauge('kurir_lease_epoch', 'Epoch of each partition that this worker owns', ['partition'], async set => {
     for (const { partition, epoch } of sources) set({ partition }, epoch)
   })
@@ -116,6 +120,11 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     help: 'Messages from WhatsApp that could not be made an event, and were left out',
     registers,
   })
+  const inboundPauses = new Counter({
+    name: 'kurir_inbound_pauses_total',
+    help: 'Times that a session began to leave its messages at WhatsApp, because too much awaits delivery',
+    registers,
+  })
   const deliverySeconds = new Histogram({
     name: 'kurir_delivery_seconds',
     help: 'Time of an attempt to deliver an event',
@@ -143,8 +152,13 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     })
   }
 
-  /** Two gauges about what waits in each partition; one question serves both. */
-  function waiting(prefix: string, what: string, ask: (source: PartitionSource) => Waiting | Promise<Waiting>): void {
+  /** Two or three gauges about what waits in each partition; one question serves all. */
+  function waiting(
+    prefix: string,
+    what: string,
+    ask: (source: PartitionSource) => Waiting | Promise<Waiting>,
+    inBytes = false,
+  ): void {
     const askAll = async () =>
       Promise.all(
         Array.from(sources, async source => ({
@@ -157,13 +171,15 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
       asked ??= askAll().finally(() => (asked = undefined))
       return asked
     }
-    const show = (name: string, help: string, value: (answer: Waiting) => number) =>
+    const show = (name: string, help: string, value: (answer: Waiting) => number | undefined) =>
       gauge(`${prefix}_${name}`, `${help} ${what}`, ['partition'], async set => {
         for (const { partition, answer } of await answers()) {
-          if (answer !== undefined) set({ partition }, value(answer))
+          const shown = answer && value(answer)
+          if (shown !== undefined) set({ partition }, shown)
         }
       })
     show('depth', 'Number of', answer => answer.count)
+    if (inBytes) show('bytes', 'Bytes of', answer => answer.bytes)
     show('oldest_seconds', 'Age of the oldest of the', ({ oldestAt }) =>
       oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) / 1000,
     )
@@ -185,6 +201,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     eventParked: () => parked.inc(),
     jobSetAside: reason => aside.inc({ reason }),
     messageSetAside: () => setAside.inc(),
+    inboundPaused: () => inboundPauses.inc(),
     reconnecting: code => reconnects.inc({ code }),
   }
 }

@@ -7,6 +7,7 @@ import { createOutbox, type LocalOutbox } from './append.ts'
 import { appendScript } from './scripts.ts'
 import { REMEMBERED } from '../types.ts'
 import { log, message, testClock, testRedis, type TestFence } from './testing.ts'
+import { createBudget } from './budget.ts'
 
 const clock = testClock()
 let server: ReturnType<typeof testRedis>
@@ -20,7 +21,12 @@ afterAll(async () => server.close())
 beforeEach(async () => {
   await server.redis.flushall()
   fence = await server.claim()
-  outbox = createOutbox({ redis: server.redis, log, clock })
+  outbox = createOutbox({
+    redis: server.redis,
+    log,
+    clock,
+    budget: createBudget({ session: Infinity, partition: Infinity }),
+  })
 })
 
 interface Stored {
@@ -144,8 +150,8 @@ describe('append', () => {
   test('stores an event once when a reply is lost', async () => {
     const scriptKeys = [keys.cursor('a'), keys.outbox('a'), keys.undelivered(0), keys.session('a'), keys.received('a')]
     const args = ['a', 1, 2, 1, 'evt_1', '{"n":1}', 'evt_2', '{"n":2}', 'a name', 'state', 'open']
-    expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toBe('2')
-    expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toBe('2')
+    expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toEqual(['2', 14])
+    expect(await appendScript.run(server.redis, fence, scriptKeys, args)).toEqual(['2', 14])
     expect((await stored('a')).map(event => event.body)).toEqual(['{"n":1}', '{"n":2}'])
     expect(await outbox.received(fence, 'a')).toEqual(['a name'])
   })

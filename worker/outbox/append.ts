@@ -7,6 +7,7 @@ import type { Along, Clock, Fence, Outbox } from '../types.ts'
 import { MOST_COMMAND_BYTES } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import { readList } from '../redis/reads.ts'
+import type { Budget } from './budget.ts'
 import { appendScript, deleteScript } from './scripts.ts'
 
 /** Most events that one script call stores; keeps the script short for everyone else on Redis. */
@@ -28,6 +29,7 @@ export interface OutboxDeps {
   redis: Redis
   log: Logger
   clock: Clock
+  budget: Pick<Budget, 'told'>
 }
 
 interface Append {
@@ -54,7 +56,7 @@ interface Delete {
  * session, since a script that must be loaded first would let a later call overtake. What is called meanwhile goes
  * together in the next script, so a distant Redis slows no burst. A call outlasts outages of Redis.
  */
-export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
+export function createOutbox({ redis, log, clock, budget }: OutboxDeps): LocalOutbox {
   const lines = new Map<string, (Append | Delete)[]>()
   const listeners = new Map<number, Set<Listener>>()
 
@@ -93,7 +95,10 @@ export function createOutbox({ redis, log, clock }: OutboxDeps): LocalOutbox {
       keys.session(sessionId),
       keys.received(sessionId),
     ]
-    const last = Number(await persist(async () => appendScript.run(redis, fence, scriptKeys, args), fence, log))
+    const reply = await persist(async () => appendScript.run(redis, fence, scriptKeys, args), fence, log)
+    const [seq, bytes] = reply as [string, number]
+    const last = Number(seq)
+    budget.told(fence, sessionId, bytes)
     calls.forEach((call, i) => call.resolve(last - calls.length + 1 + i))
     for (const listener of listeners.get(fence.partition) ?? []) listener(sessionId, last, calls.length, at)
   }

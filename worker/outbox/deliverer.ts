@@ -4,6 +4,7 @@ import type { Core, Fence } from '../types.ts'
 import type { LocalOutbox } from './append.ts'
 import type { Attempt } from './endpoint.ts'
 import type { Gate } from './gate.ts'
+import type { Budget } from './budget.ts'
 import { createRounds, type Rest, type Rounds } from './rounds.ts'
 import { RETRY_POLICY, type RetryPolicy } from './schedule.ts'
 import { createStore, type Backlog, type ParkedEvent, type Retention } from './store.ts'
@@ -11,7 +12,7 @@ import { takeTurn, type AttemptListener, type TurnDeps } from './turn.ts'
 import { MOST_ROOM, type Window } from './window.ts'
 
 /** How long delivered events can be replayed, unless settings say otherwise. */
-export const RETENTION: Retention = { count: 1000, ageMs: 24 * 60 * 60 * 1000 }
+export const RETENTION: Retention = { count: 1000, ageMs: 24 * 60 * 60 * 1000, bytes: 8 * 1024 * 1024 }
 /** What the window allows at most: more turns would only wait for it. */
 const CONCURRENCY = MOST_ROOM
 /** Part of the 2 s in which a partition is handed over; the next owner repeats what was cut, under the same id. */
@@ -27,6 +28,7 @@ export interface DelivererDeps extends Core {
   /** One of each per process: every partition posts to the same endpoint. */
   gate: Gate
   window: Window
+  budget: Budget
   policy?: RetryPolicy
   retention?: Retention
   /** Sessions that are delivered for at the same time. Default 64. */
@@ -67,7 +69,7 @@ export interface Deliverer {
 /** See {@link Deliverer}. Make one for each fence. */
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const { clock, fence, log, redis, retention = RETENTION } = deps
-  const store = createStore({ redis, log, fence, retention })
+  const store = createStore({ redis, log, fence, retention, budget: deps.budget })
   let rounds: Rounds | undefined
 
   return {
@@ -135,7 +137,7 @@ function runningRounds(deps: DelivererDeps, fence: Fence, ending: AbortSignal, c
     fence,
     gate,
     window: deps.window,
-    store: createStore({ redis, log, fence, retention }),
+    store: createStore({ redis, log, fence, retention, budget: deps.budget }),
     attempt: deps.attempt,
     policy: deps.policy ?? RETRY_POLICY,
     random: deps.random ?? Math.random,

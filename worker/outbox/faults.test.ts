@@ -42,7 +42,11 @@ describe('a crash', () => {
     )
     await old.ended
     expect(oldFence.signal.aborted).toBe(false)
-    expect(await rig.server.redis.hgetall(keys.cursor('a'))).toEqual({ seq: '2', last: expect.any(String) as string })
+    expect(await rig.server.redis.hgetall(keys.cursor('a'))).toEqual({
+      seq: '2',
+      stored: expect.any(String) as string,
+      last: expect.any(String) as string,
+    })
     expect(rig.hook.posts).toHaveLength(1)
   })
 

@@ -17,6 +17,9 @@ import { createWindow } from './window.ts'
 import { outcomeOf } from './outcomes.ts'
 import { appendScript } from './scripts.ts'
 import { log, message, testClock } from './testing.ts'
+import { createBudget } from './budget.ts'
+
+const budget = createBudget({ session: Infinity, partition: Infinity })
 
 let server: RunningRedis
 let bench: Bench
@@ -54,7 +57,7 @@ describe('the event of an ended job', () => {
       return { key: { remoteJid: 'a@s.whatsapp.net', fromMe: true, id: 'M1' } }
     }
     const { fence } = await bench.own(sessions, { outcomes: outcomes() })
-    const outbox = createOutbox({ redis: bench.redis, log, clock: testClock() })
+    const outbox = createOutbox({ redis: bench.redis, log, clock: testClock(), budget })
     const queue = bench.queue()
     const ended = async (count: number) => until('the event', async () => (await eventsOf('s')).length === count)
     await outbox.append(fence, message('s', 'before'))
@@ -144,7 +147,8 @@ describe('of a session that is deleted or never was', () => {
       log,
       clock,
       fence,
-      outbox: createOutbox({ redis: bench.redis, log, clock }),
+      outbox: createOutbox({ redis: bench.redis, log, clock, budget }),
+      budget,
       gate,
       window: createWindow(gate),
       attempt: async ({ body }) => {

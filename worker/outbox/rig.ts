@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import { keys } from '../../shared/keys.ts'
 import { importSecret, type SigningKey } from '../../shared/signature.ts'
 import { createGuardedAgent } from '../net/guard.ts'
+import { createBudget, type Budget } from './budget.ts'
 import { createOutbox, type LocalOutbox } from './append.ts'
 import { createDeliverer, type Deliverer, type DelivererDeps } from './deliverer.ts'
 import { createEndpoint } from './endpoint.ts'
@@ -45,7 +46,8 @@ export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Pr
     rig.hook = await receiver()
     rig.clock = testClock()
     rig.fence = await rig.server.claim()
-    rig.outbox = createOutbox({ redis: rig.server.redis, log, clock: rig.clock })
+    rig.budget = createBudget({ session: 1_000_000, partition: 2_000_000 })
+    rig.outbox = createOutbox({ redis: rig.server.redis, log, clock: rig.clock, budget: rig.budget })
   })
   afterEach(async () => {
     for (const { fence } of running) fence.abort()
@@ -58,12 +60,13 @@ export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Pr
     server: undefined as unknown as ReturnType<typeof testRedis>,
     hook: undefined as unknown as Awaited<ReturnType<typeof receiver>>,
     clock: undefined as unknown as ReturnType<typeof testClock>,
+    budget: undefined as unknown as Budget,
     outbox: undefined as unknown as LocalOutbox,
     /** The newest lease; the next deliverer has it. */
     fence: undefined as unknown as TestFence,
 
     start(options: Partial<Omit<DelivererDeps, 'fence'>> & { fence?: TestFence } = {}): Running {
-      const { server, clock, outbox, fence, hook, secrets } = rig
+      const { server, clock, outbox, budget, fence, hook, secrets } = rig
       const gate = options.gate ?? createGate({ log, pauses: [20], random: () => 0 })
       const deps = {
         redis: server.redis,
@@ -71,6 +74,7 @@ export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Pr
         clock,
         fence,
         outbox,
+        budget,
         policy,
         attempt: createEndpoint({
           url: hook.url,

@@ -3,8 +3,10 @@ import { REMEMBERED } from '../types.ts'
 
 /**
  * The outbox in Redis. Everything known about a session's outbox changes in these scripts only.
- * - stream `outbox`: entry `<seq>-0` with `id` (webhook-id), `at` (ms) and `body` (the exact text to send)
- * - hash `cursor`: `seq` of the newest event, `last` (its id), `cursor` (seq up to which all is settled), `attempt` and
+ * - stream `outbox`: entry `<seq>-0` with `id` (webhook-id), `at` (ms), `body` (the exact text to send) and `end` (bytes of
+ *   all bodies up to this one since the session began; entries of before November 2026 have none, and count as nothing)
+ * - hash `cursor`: `seq` of the newest event, `last` (its id), `stored` (its `end`), `cursor` (seq up to which all is
+ *   settled), `settled` (its `end`: what lies between the two awaits delivery), `attempt` and
  *   `since` (ms of the first attempt) of the event after the cursor while it fails, `deleted` once the session is,
  *   `redriven` (`<seq> <new seq>`)
  * - sorted set `undelivered` of the partition: sessions with events after the cursor, by next attempt
@@ -19,12 +21,20 @@ import { REMEMBERED } from '../types.ts'
 const INTEGER = `local function integer(n) return string.format('%.0f', n) end
 `
 
+/** Lua: `waiting(cursor)` answers how many bytes of a session's events await delivery. */
+const WAITING = `local function waiting(cursor)
+  local state = redis.call('HMGET', cursor, 'stored', 'settled')
+  return tonumber(state[1] or '0') - tonumber(state[2] or '0')
+end
+`
+
 /** Nothing awaits delivery any more: forget a deleted session, let the others keep what was delivered for a while. */
 const FINISH = `local function finish(cursor, outbox, undelivered, poison, session, keepMs)
   redis.call('ZREM', undelivered, session)
   if redis.call('HEXISTS', cursor, 'deleted') == 1 then
     redis.call('DEL', cursor, outbox, poison)
   else
+    redis.call('HSET', cursor, 'settled', redis.call('HGET', cursor, 'stored') or '0')
     redis.call('PEXPIRE', outbox, keepMs)
   end
 end
@@ -37,7 +47,9 @@ end
  */
 export const STORE = `local function store(cursor, outbox, undelivered, session, id, at, body)
   local seq = redis.call('HINCRBY', cursor, 'seq', 1)
-  redis.call('XADD', outbox, string.format('%.0f', seq) .. '-0', 'id', id, 'at', at, 'body', body)
+  local stored = redis.call('HINCRBY', cursor, 'stored', #body)
+  redis.call('XADD', outbox, string.format('%.0f', seq) .. '-0', 'id', id, 'at', at, 'body', body,
+    'end', string.format('%.0f', stored))
   redis.call('PERSIST', outbox)
   redis.call('ZADD', undelivered, 'NX', at, session)
   return seq
@@ -46,18 +58,21 @@ end
 
 /**
  * KEYS cursor outbox undelivered view received; ARGV session now count names (id body)*count name*names view-field
- * view-value ... A repeat of the same call, after a reply that got lost, changes nothing. Answers the last event's seq.
+ * view-value ... A repeat of the same call, after a reply that got lost, changes nothing. Answers {the last event's seq,
+ * bytes that await delivery}.
  */
-export const appendScript = fencedScript(`${INTEGER}
+export const appendScript = fencedScript(`${INTEGER}${WAITING}
 local count, names = tonumber(ARGV[3]), tonumber(ARGV[4])
 local last = ARGV[3 + 2 * count]
 if redis.call('HGET', KEYS[1], 'last') ~= last then
-  local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
+  local state = redis.call('HMGET', KEYS[1], 'seq', 'stored')
+  local seq, stored = tonumber(state[1] or '0'), tonumber(state[2] or '0')
   for i = 1, count do
-    seq = seq + 1
-    redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', ARGV[3 + 2 * i], 'at', ARGV[2], 'body', ARGV[4 + 2 * i])
+    local id, body = ARGV[3 + 2 * i], ARGV[4 + 2 * i]
+    seq, stored = seq + 1, stored + #body
+    redis.call('XADD', KEYS[2], integer(seq) .. '-0', 'id', id, 'at', ARGV[2], 'body', body, 'end', integer(stored))
   end
-  redis.call('HSET', KEYS[1], 'seq', integer(seq), 'last', last)
+  redis.call('HSET', KEYS[1], 'seq', integer(seq), 'stored', integer(stored), 'last', last)
   redis.call('HDEL', KEYS[1], 'deleted')
   redis.call('PERSIST', KEYS[2])
   redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[1])
@@ -71,7 +86,7 @@ if redis.call('HGET', KEYS[1], 'last') ~= last then
     redis.call('HSET', KEYS[4], unpack(ARGV, first + names))
   end
 end
-return redis.call('HGET', KEYS[1], 'seq')
+return { redis.call('HGET', KEYS[1], 'seq'), waiting(KEYS[1]) }
 `)
 
 /** KEYS cursor outbox undelivered view poison received; ARGV session. Answers 1 if the outbox is gone already. */
@@ -107,11 +122,11 @@ end
 `
 
 /**
- * KEYS cursor outbox undelivered poison; ARGV session want keepMs. Answers {cursor, attempt, since, entries, lost}:
- * up to `want` events after the cursor. `lost` counts events that are numbered but no longer stored (someone
+ * KEYS cursor outbox undelivered poison; ARGV session want keepMs. Answers {cursor, attempt, since, entries, lost,
+ * bytes that await delivery}: up to `want` events after the cursor. `lost` counts events that are numbered but no longer stored (someone
  * deleted the stream); without settling them the deliverer would look for them for ever.
  */
-export const loadScript = fencedScript(`${READ}${FINISH}
+export const loadScript = fencedScript(`${READ}${WAITING}${FINISH}
 local state = redis.call('HMGET', KEYS[1], 'cursor', 'attempt', 'since', 'seq')
 local cursor = state[1] or '0'
 local entries = read(KEYS[2], cursor .. '-0', tonumber(ARGV[2]))
@@ -124,37 +139,42 @@ if #entries == 0 then
   end
   finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[3])
 end
-return { cursor, state[2] or '0', state[3] or '0', entries, lost }
+return { cursor, state[2] or '0', state[3] or '0', entries, lost, waiting(KEYS[1]) }
 `)
 
 /**
- * KEYS cursor outbox undelivered poison; ARGV session cursor seq now want keepCount keepMs poison-record-or-empty.
- * Moves the cursor from `cursor` to `seq`, parks the event if there is a record of it, drops delivered events beyond
- * retention, by age only now and then. Answers {'moved'} if someone (a replay) has moved the cursor since it was read, else {'settled', entries}
- * with up to `want` further events; none means that nothing awaits delivery any more, or that want was 0.
+ * KEYS cursor outbox undelivered poison; ARGV session cursor seq now want keepCount keepMs poison-record-or-empty
+ * end-or-empty keepBytes. Moves the cursor from `cursor` to `seq`, parks the event if there is a record of it, drops
+ * delivered events beyond retention, by age and bytes only now and then. Answers {'moved'} if someone (a replay) has moved
+ * the cursor since it was read, else {'settled', entries, bytes that await delivery} with up to `want` further events;
+ * none means that nothing awaits delivery any more, or that want was 0.
  */
-export const settleScript = fencedScript(`${INTEGER}${READ}${FINISH}
+export const settleScript = fencedScript(`${INTEGER}${READ}${WAITING}${FINISH}
 if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[2] then return { 'moved' } end
-local seq, now = tonumber(ARGV[3]), tonumber(ARGV[4])
+local seq, now, settled = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[9])
 local failed = redis.call('HDEL', KEYS[1], 'attempt', 'since') > 0
 redis.call('HSET', KEYS[1], 'cursor', ARGV[3])
+if settled then redis.call('HSET', KEYS[1], 'settled', ARGV[9]) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[4], ARGV[3], ARGV[8]) end
 if failed then redis.call('ZADD', KEYS[3], 'XX', ARGV[4], ARGV[1]) end
 local keepFrom = seq - tonumber(ARGV[6]) + 1
 if keepFrom > 1 then redis.call('XTRIM', KEYS[2], 'MINID', integer(keepFrom) .. '-0') end
 if seq % 8 == 0 then
+  local since, from = now - tonumber(ARGV[7]), settled and settled - tonumber(ARGV[10])
   for _ = 1, 16 do
     local oldest = redis.call('XRANGE', KEYS[2], '-', ARGV[3] .. '-0', 'COUNT', 1)[1]
-    if not oldest or tonumber(oldest[2][4]) >= now - tonumber(ARGV[7]) then break end
+    if not oldest then break end
+    local upto = tonumber(oldest[2][8])
+    if tonumber(oldest[2][4]) >= since and not (from and upto and upto < from) then break end
     redis.call('XDEL', KEYS[2], oldest[1])
   end
 end
 if tonumber(redis.call('HGET', KEYS[1], 'seq')) <= seq then
   finish(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[7])
-  return { 'settled', {} }
+  return { 'settled', {}, 0 }
 end
-if ARGV[5] == '0' then return { 'settled', {} } end
-return { 'settled', read(KEYS[2], ARGV[3] .. '-0', tonumber(ARGV[5])) }
+if ARGV[5] == '0' then return { 'settled', {}, waiting(KEYS[1]) } end
+return { 'settled', read(KEYS[2], ARGV[3] .. '-0', tonumber(ARGV[5])), waiting(KEYS[1]) }
 `)
 
 /** KEYS cursor undelivered; ARGV session cursor attempt since nextAt. Answers 1, or 0 if the cursor was moved. */
@@ -167,21 +187,24 @@ return 1
 `)
 
 /**
- * KEYS cursor outbox undelivered; ARGV session from now. Moves the cursor back; answers how many are sent again, or -1
- * if the session has never had an event.
+ * KEYS cursor outbox undelivered; ARGV session from now. Moves the cursor back; answers {how many are sent again, or -1
+ * if the session has never had an event, bytes that await delivery}.
  */
-export const replayScript = fencedScript(`${INTEGER}
-if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
+export const replayScript = fencedScript(`${INTEGER}${WAITING}
+if redis.call('EXISTS', KEYS[1]) == 0 then return { -1, 0 } end
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-if not oldest then return 0 end
+if not oldest then return { 0, waiting(KEYS[1]) } end
 local cursor = tonumber(redis.call('HGET', KEYS[1], 'cursor') or '0')
 local from = math.max(tonumber(ARGV[2]), tonumber(string.match(oldest[1], '^%d+')))
-if from > cursor then return 0 end
+if from > cursor then return { 0, waiting(KEYS[1]) } end
+local first = redis.call('XRANGE', KEYS[2], integer(from) .. '-0', '+', 'COUNT', 1)[1]
+local upto = first and tonumber(first[2][8])
 redis.call('HDEL', KEYS[1], 'attempt', 'since')
 redis.call('HSET', KEYS[1], 'cursor', integer(from - 1))
+if upto then redis.call('HSET', KEYS[1], 'settled', integer(upto - #first[2][6])) end
 redis.call('PERSIST', KEYS[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
-return cursor - from + 1
+return { cursor - from + 1, waiting(KEYS[1]) }
 `)
 
 /**
@@ -199,14 +222,21 @@ redis.call('HSET', KEYS[1], 'redriven', ARGV[2] .. ' ' .. string.format('%.0f', 
 return seq
 `)
 
-/** KEYS (cursor outbox) of each session. Answers {depth, ms of the oldest undelivered event or 0} of each. */
-export const surveyScript = fencedScript(`
+/**
+ * KEYS (cursor outbox) of each session. Answers {depth, ms of the oldest undelivered event or 0, bytes} of each; nothing but
+ * zeros of one whose keys somebody broke, since the others must be known.
+ */
+export const surveyScript = fencedScript(`${WAITING}
+local function look(cursorKey, outbox)
+  local state = redis.call('HMGET', cursorKey, 'seq', 'cursor')
+  local cursor = state[2] or '0'
+  local head = redis.call('XRANGE', outbox, '(' .. cursor .. '-0', '+', 'COUNT', 1)[1]
+  return { tonumber(state[1] or '0') - tonumber(cursor), head and head[2][4] or '0', waiting(cursorKey) }
+end
 local found = {}
 for i = 1, #KEYS, 2 do
-  local state = redis.call('HMGET', KEYS[i], 'seq', 'cursor')
-  local cursor = state[2] or '0'
-  local head = redis.call('XRANGE', KEYS[i + 1], '(' .. cursor .. '-0', '+', 'COUNT', 1)[1]
-  found[#found + 1] = { tonumber(state[1] or '0') - tonumber(cursor), head and head[2][4] or '0' }
+  local looked, answer = pcall(look, KEYS[i], KEYS[i + 1])
+  found[#found + 1] = looked and answer or { 0, '0', 0 }
 end
 return found
 `)

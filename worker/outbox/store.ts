@@ -3,16 +3,21 @@ import type { Logger } from 'pino'
 import * as z from 'zod'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../types.ts'
+import type { Budget } from './budget.ts'
 import { persist } from '../redis/persist.ts'
 import { readField, readHash, readScores } from '../redis/reads.ts'
 import { deferScript, loadScript, redriveScript, replayScript, settleScript, surveyScript } from './scripts.ts'
 
-/** A stored event. `id` is its webhook-id, `at` the time in ms at which it was stored, `body` the text to send. */
+/**
+ * A stored event. `id` is its webhook-id, `at` the time in ms at which it was stored, `body` the text to send, `end` how
+ * many bytes of bodies the session has had with it; undefined when an earlier version stored it.
+ */
 export interface StoredEvent {
   seq: number
   id: string
   at: number
   body: string
+  end: number | undefined
 }
 
 /** Where the delivery of a session's events stands. `attempt` and `since` (ms) are of the first event, if it failed. */
@@ -23,10 +28,11 @@ export interface Position {
   events: StoredEvent[]
 }
 
-/** How long delivered events are kept for replay: the newest `count`, and none older than `ageMs`. */
+/** How long delivered events are kept for replay: the newest `count`, of `bytes` in all, and none older than `ageMs`. */
 export interface Retention {
   count: number
   ageMs: number
+  bytes: number
 }
 
 const parkedRecord = z.object({
@@ -46,6 +52,7 @@ export interface Backlog {
   sessions: number
   /** Of events. */
   count: number
+  bytes: number
   oldestAt: number | undefined
 }
 
@@ -57,22 +64,39 @@ const READ = 8
 const SURVEY_PAGE = 200
 
 /** See {@link Store}. */
-export function createStore({ redis, log, fence, retention }: StoreDeps) {
+export function createStore({ redis, log, fence, retention, budget }: StoreDeps) {
   const undelivered = keys.undelivered(fence.partition)
   const keysOf = (id: string) => [keys.cursor(id), keys.outbox(id), undelivered, keys.poison(id)]
   const lasting = async <T>(command: () => Promise<T>) => persist(command, fence, log)
 
+  /** Depth, time of the oldest undelivered event and bytes of each session, 200 in one command. */
+  async function survey(sessions: readonly string[]): Promise<[depth: number, oldestAt: number, bytes: number][]> {
+    const found: [number, number, number][] = []
+    for (let i = 0; i < sessions.length; i += SURVEY_PAGE) {
+      const page = sessions.slice(i, i + SURVEY_PAGE)
+      const scriptKeys = page.flatMap(id => [keys.cursor(id), keys.outbox(id)])
+      const reply = (await surveyScript.run(redis, fence, scriptKeys, [])) as [number, string, number][]
+      for (const [n, [depth, at, bytes]] of reply.entries()) {
+        found.push([depth, Number(at), bytes])
+        budget.told(fence, page[n] ?? '', bytes)
+      }
+    }
+    return found
+  }
+
   return {
-    /** Sessions with events to deliver and the time in ms of the next attempt, soonest first. */
+    /** Sessions with events to deliver and the time in ms of the next attempt, soonest first. Tells the budget of all. */
     async pending(): Promise<{ sessionId: string; at: number }[]> {
       const waiting = await lasting(async () => readScores(redis, fence, undelivered))
+      await lasting(async () => survey(waiting.map(({ member }) => member)))
       return waiting.map(({ member, score }) => ({ sessionId: member, at: score }))
     },
 
     async load(sessionId: string): Promise<Position> {
       const args = [sessionId, READ, retention.ageMs]
       const reply = await lasting(async () => loadScript.run(redis, fence, keysOf(sessionId), args))
-      const [cursor, attempt, since, entries, lost] = reply as [string, string, string, Entry[], number]
+      const [cursor, attempt, since, entries, lost, bytes] = reply as [string, string, string, Entry[], number, number]
+      budget.told(fence, sessionId, bytes)
       if (lost > 0) log.error({ sessionId, lost }, 'undelivered events are missing from redis')
       return {
         cursor: Number(cursor),
@@ -88,10 +112,11 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
      */
     async settle(sessionId: string, { from, to, now, read, parked }: Settlement): Promise<StoredEvent[] | undefined> {
       const record = parked === undefined ? '' : JSON.stringify(parked)
-      const { count, ageMs } = retention
-      const args = [sessionId, from, to, now, read ? READ : 0, count, ageMs, record]
+      const { count, ageMs, bytes: keepBytes } = retention
+      const args = [sessionId, from, to.seq, now, read ? READ : 0, count, ageMs, record, to.end ?? '', keepBytes]
       const reply = await lasting(async () => settleScript.run(redis, fence, keysOf(sessionId), args))
-      const [answer, entries] = reply as ['moved'] | ['settled', Entry[]]
+      const [answer, entries, bytes] = reply as ['moved'] | ['settled', Entry[], number]
+      if (bytes !== undefined) budget.told(fence, sessionId, bytes)
       return answer === 'moved' ? undefined : entries?.map(readEntry)
     },
 
@@ -105,7 +130,9 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
     async replay(sessionId: string, from: number, now: number): Promise<number | undefined> {
       const scriptKeys = [keys.cursor(sessionId), keys.outbox(sessionId), undelivered]
       const reply = await lasting(async () => replayScript.run(redis, fence, scriptKeys, [sessionId, from, now]))
-      return Number(reply) === -1 ? undefined : Number(reply)
+      const [count, bytes] = reply as [number, number]
+      budget.told(fence, sessionId, bytes)
+      return count === -1 ? undefined : count
     },
 
     /** The session's events that were given up, oldest first. */
@@ -127,16 +154,14 @@ export function createStore({ redis, log, fence, retention }: StoreDeps) {
     /** Asks Redis once per 200 sessions that have something to deliver, and once when none has. */
     async backlog(): Promise<Backlog> {
       const sessions = await redis.zrange(undelivered, '0', '-1')
-      let count = 0
-      let oldestAt: number | undefined
-      for (let i = 0; i < sessions.length; i += SURVEY_PAGE) {
-        const page = sessions.slice(i, i + SURVEY_PAGE).flatMap(id => [keys.cursor(id), keys.outbox(id)])
-        for (const [depth, at] of (await surveyScript.run(redis, fence, page, [])) as [number, string][]) {
-          count += depth
-          if (at !== '0') oldestAt = Math.min(oldestAt ?? Infinity, Number(at))
-        }
+      const found = await survey(sessions)
+      const times = found.map(([, oldestAt]) => oldestAt).filter(at => at > 0)
+      return {
+        sessions: sessions.length,
+        count: found.reduce((sum, [depth]) => sum + depth, 0),
+        bytes: found.reduce((sum, [, , bytes]) => sum + bytes, 0),
+        oldestAt: times.length === 0 ? undefined : times.reduce((oldest, at) => Math.min(oldest, at)),
       }
-      return { sessions: sessions.length, count, oldestAt }
     },
   }
 }
@@ -146,11 +171,12 @@ interface StoreDeps {
   log: Logger
   fence: Fence
   retention: Retention
+  budget: Pick<Budget, 'told'>
 }
 
 interface Settlement {
   from: number
-  to: number
+  to: Pick<StoredEvent, 'seq' | 'end'>
   now: number
   read: boolean
   parked?: z.infer<typeof parkedRecord> | undefined
@@ -165,6 +191,6 @@ interface Deferral {
 
 type Entry = [entryId: string, fields: string[]]
 
-function readEntry([entryId, [, id = '', , at = '', , body = '']]: Entry): StoredEvent {
-  return { seq: Number.parseInt(entryId, 10), id, at: Number(at), body }
+function readEntry([entryId, [, id = '', , at = '', , body = '', , end]]: Entry): StoredEvent {
+  return { seq: Number.parseInt(entryId, 10), id, at: Number(at), body, end: end === undefined ? end : Number(end) }
 }

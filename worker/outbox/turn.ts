@@ -98,7 +98,7 @@ async function deliver(deps: TurnDeps, sessionId: string, position: Position, ev
 /** Moves the cursor over the event; reads on when it was the last of those that were read. */
 async function move(deps: TurnDeps, sessionId: string, position: Position, event: StoredEvent, parked?: Parked) {
   const rest = position.events.slice(1)
-  const step = { from: position.cursor, to: event.seq, now: deps.clock.now(), read: rest.length === 0, parked }
+  const step = { from: position.cursor, to: event, now: deps.clock.now(), read: rest.length === 0, parked }
   const read = await deps.store.settle(sessionId, step)
   return read === undefined || rest.length === 0 ? read : rest
 }

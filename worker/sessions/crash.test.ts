@@ -10,6 +10,9 @@ import { FencedError } from '../redis/fenced.ts'
 import { MOST_IN_FLIGHT, type Fence, type Outbox } from '../types.ts'
 import { createAttach } from '../whatsapp/attach.ts'
 import { around, log, textsOf } from './testing.ts'
+import { createBudget } from '../outbox/budget.ts'
+
+const budget = createBudget({ session: Infinity, partition: Infinity })
 
 const BUDI = '628110000801'
 
@@ -20,7 +23,12 @@ type Point = 'before the append' | 'between append and keys' | 'before the recei
 
 /** An owner that comes to a halt at `point`, as soon as it is armed. */
 async function owner(point?: Point) {
-  const outbox = createOutbox({ redis: rig.redis, log, clock: { now: Date.now, monotonic: () => performance.now() } })
+  const outbox = createOutbox({
+    redis: rig.redis,
+    log,
+    clock: { now: Date.now, monotonic: () => performance.now() },
+    budget,
+  })
   const halted = Promise.withResolvers<void>()
   let armed = false
 
@@ -33,7 +41,7 @@ async function owner(point?: Point) {
     self.fence.valid = () => false
     return 1
   }
-  const attach = createAttach({ outbox: { ...outbox, append } })
+  const attach = createAttach({ outbox: { ...outbox, append }, budget })
   const self = await rig.owner({ attach })
   return { ...self, attach, arm: () => void (armed = true), halted: halted.promise }
 }

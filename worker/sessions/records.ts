@@ -31,6 +31,9 @@ const take = fencedScript(`return redis.call('SREM', KEYS[1], ARGV[1])`)
 const rename = fencedScript(
   `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'pushName', ARGV[1]) end`,
 )
+const pause = fencedScript(
+  `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'inboundPausedSince', ARGV[1]) end`,
+)
 /** Longer than the longest backoff, after which a job that was to be tried again finds its session gone. */
 const REMEMBERED_MS = 2 * 24 * 60 * 60 * 1000
 
@@ -71,4 +74,12 @@ export function createRecords(core: Core, fence: Fence): Records {
     },
     hasCredentials: async sessionId => isThere(redis, fence, keys.credentials(sessionId)),
   }
+}
+
+/**
+ * Says in the session's view that its messages stay at WhatsApp. The next change of its state takes that away: it comes with
+ * another socket. Throws what Redis answers.
+ */
+export async function showInboundPaused({ redis, clock }: Core, fence: Fence, sessionId: string): Promise<void> {
+  await pause.run(redis, fence, [keys.session(sessionId)], [clock.now()])
 }

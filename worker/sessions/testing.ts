@@ -19,6 +19,9 @@ import type { SocketSettings } from '../whatsapp/socket-config.ts'
 import { createSockets } from '../whatsapp/socket.ts'
 import type { Attach, Follow } from './context.ts'
 import { createSessions, type PartitionSessions, type SessionsDeps } from './sessions.ts'
+import { createBudget } from '../outbox/budget.ts'
+
+const budget = createBudget({ session: Infinity, partition: Infinity })
 
 /** A log for tests. */
 export const log = pino({ level: 'silent' })
@@ -59,9 +62,9 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   await redis.set(keys.lease(0), token)
 
   const core = { redis, log, clock }
-  const outbox = createOutbox(core)
+  const outbox = createOutbox({ ...core, budget })
   const cipher = createCipher([world.credentialsKey])
-  const attach = createAttach({ outbox })
+  const attach = createAttach({ outbox, budget })
   const sessions = createSessions({
     core,
     fence,

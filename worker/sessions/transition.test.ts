@@ -23,6 +23,7 @@ describe('the life of a session', () => {
     ...rows(['pairing'], { type: 'accepted' }, 'connecting', 'nothing'),
     ...rows(['pairing', 'connecting'], { type: 'opened' }, 'open', 'nothing'),
     ...rows(ALIVE, closed('now'), 'connecting', 'connect'),
+    ...rows(ALIVE, closed('resume'), 'connecting', 'connect'),
     ...rows(ALIVE, closed('backoff'), 'backoff', 'wait'),
     ...rows(ALIVE, closed('slow'), 'backoff', 'wait'),
     ...rows(ALIVE, closed('wait'), 'backoff', 'wait'),
@@ -54,6 +55,11 @@ describe('the life of a session', () => {
     expect(first.action).toBe('connect')
     const second = transition(first.life, closed('now'))
     expect(second).toMatchObject({ action: 'wait', life: { state: 'backoff', failures: 2 } })
+  })
+
+  it('connects at once whenever it ended the connection itself to have what waits at WhatsApp, and counts no failure', () => {
+    const again = transition(life('open', { failures: 2 }), closed('resume', 10))
+    expect(again).toEqual({ life: life('connecting', { failures: 2 }), action: 'connect', known: true })
   })
 
   it('leaves the session to another client after taking it back three times', () => {

@@ -14,6 +14,7 @@ import type { Disconnect } from '../whatsapp/disconnect.ts'
  * | pairing                   | the phone accepted              | connecting | nothing; WhatsApp closes with 515 next |
  * | pairing, connecting       | opened                          | open       | nothing                                |
  * | pairing, connecting, open | closed, 515, the first in a row | connecting | connect                                |
+ * | pairing, connecting, open | closed by us, to have what waits at WhatsApp | connecting | connect            |
  * | pairing, connecting, open | closed, back off                | backoff    | wait, longer each time                 |
  * | pairing, connecting, open | closed, 405                     | backoff    | wait as long as it ever gets           |
  * | pairing, connecting, open | closed, 402                     | backoff    | wait until the ban ends                |
@@ -104,6 +105,8 @@ function closed(before: Life, { policy }: Disconnect, openMs: number): Step {
   const evictions = policy === 'replaced' ? (openMs >= COMPETING_MS ? 1 : before.evictions + 1) : before.evictions
   const life = { ...before, failures, evictions }
   switch (policy) {
+    case 'resume':
+      return step({ ...before, state: 'connecting' }, 'connect')
     case 'now':
       // A server that asks for a restart at every connection must not be asked again at full speed.
       if (failures === 1) return step({ ...life, state: 'connecting' }, 'connect')

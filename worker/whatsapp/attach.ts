@@ -1,20 +1,24 @@
 import type { Attach, SessionContext } from '../sessions/context.ts'
+import type { Budget } from '../outbox/budget.ts'
 import type { Outbox } from '../types.ts'
 import { followAcks } from './acks.ts'
-import { followInbound } from './follow-inbound.ts'
+import { followInbound, type Quota } from './follow-inbound.ts'
 import { openInboundLine, type InboundLine } from './inbound.ts'
 
 /** What {@link createAttach} needs. */
 export interface AttachOptions {
   outbox: Outbox
+  budget: Pick<Budget, 'isFull' | 'room'>
   /** Default: 30 s. */
   ackTimeoutMs?: number
   /** A message from WhatsApp was set aside; for metrics. */
   onSetAside?: () => void
+  /** A session leaves its messages at WhatsApp until there is room for them. */
+  onPaused?: (session: SessionContext) => void
 }
 
 /** Makes what follows each new socket: acks of what is sent, and messages on their way into the outbox. */
-export function createAttach({ outbox, ackTimeoutMs, onSetAside }: AttachOptions): Attach {
+export function createAttach({ outbox, budget, ackTimeoutMs, onSetAside, onPaused }: AttachOptions): Attach {
   // By session and not by socket: what an old socket brought must be stored before what its successor brings.
   const lines = new Map<string, Promise<InboundLine>>()
 
@@ -43,12 +47,25 @@ export function createAttach({ outbox, ackTimeoutMs, onSetAside }: AttachOptions
     onSetAside?.()
   }
 
+  function quotaOf(session: SessionContext): Quota {
+    const { core, fence, sessionId } = session
+    return {
+      isFull: () => budget.isFull(fence, sessionId),
+      room: async signal => budget.room(fence, sessionId, signal),
+      paused() {
+        core.log.warn({ sessionId }, 'inbound messages stay at whatsapp: too many events await delivery')
+        onPaused?.(session)
+      },
+    }
+  }
+
   return {
     async follow(session) {
       const line = await lineOf(session)
+      const quota = quotaOf(session)
       return socket => {
         const acks = followAcks(socket.sock.ws, ackTimeoutMs)
-        const inbound = followInbound(socket, session, line, error => setAside(session, error))
+        const inbound = followInbound(socket, session, line, quota, error => setAside(session, error))
         return {
           acks,
           detach() {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readDisconnect } from './disconnect.ts'
+import { InboundResumed, readDisconnect } from './disconnect.ts'
 
 /** An error as Baileys makes them. */
 const boom = (statusCode: number, message = 'Stream Errored', data?: unknown) =>
@@ -66,6 +66,11 @@ describe('what follows a disconnect', () => {
       })
     },
   )
+
+  it('knows the end that we made to have what waits at WhatsApp', () => {
+    const known = { statusCode: 515, reason: 'inbound_resumed', policy: 'resume' }
+    expect(readDisconnect(new InboundResumed())).toEqual(known)
+  })
 
   it.each([undefined, null, new Error('bad handshake'), 'text', { output: { statusCode: '401' } }])(
     'backs off from %s, which it does not know',

@@ -1,3 +1,5 @@
+import { DisconnectReason } from '@whiskeysockets/baileys'
+
 /**
  * Why a connection to WhatsApp ended, in our words, and what follows. The one place that knows Baileys' codes.
  *
@@ -18,6 +20,7 @@
  * | 500           | stream_error       | back off; also what Baileys says of every error it does not know         |
  * | 400 of Baileys' own | handshake_refused | the server's certificate has not the signature of the key we hold: retry at the slowest pace |
  * | none of WhatsApp's | connection_failed | the WebSocket itself failed: back off, whatever code it carries      |
+ * | none of WhatsApp's | inbound_resumed | we left messages at WhatsApp, and have room for them: reconnect now      |
  * | other         | unknown            | back off                                                                 |
  */
 export interface Disconnect {
@@ -30,7 +33,7 @@ export interface Disconnect {
 }
 
 /** What to do about a disconnect. Nothing but `log_out` ever removes credentials. */
-export type Policy = 'now' | 'replaced' | 'log_out' | 'rest' | 'wait' | 'slow' | 'pairing_ended' | 'backoff'
+export type Policy = 'now' | 'resume' | 'replaced' | 'log_out' | 'rest' | 'wait' | 'slow' | 'pairing_ended' | 'backoff'
 
 /** See {@link Disconnect}. */
 export type DisconnectWord =
@@ -38,6 +41,7 @@ export type DisconnectWord =
   | 'pairing_ended'
   | 'handshake_refused'
   | 'connection_failed'
+  | 'inbound_resumed'
   | 'unknown'
 
 const BY_CODE = {
@@ -62,8 +66,19 @@ const DEFAULT_BAN_MS = 3_600_000
 const MIN_BAN_MS = 60_000
 const MAX_BAN_MS = 7 * 24 * 3_600_000
 
+/** Ends a socket that left messages at WhatsApp: the next one gets them. */
+export class InboundResumed extends Error {
+  constructor() {
+    super('there is room for the messages that wait at whatsapp')
+    this.name = 'InboundResumed'
+  }
+}
+
 /** Reads the error with which Baileys closed a connection: a Boom, any other error, or none. */
 export function readDisconnect(error: unknown): Disconnect {
+  if (error instanceof InboundResumed) {
+    return { statusCode: DisconnectReason.restartRequired, reason: 'inbound_resumed', policy: 'resume' }
+  }
   const { message, data, output } = (error ?? {}) as { message?: unknown; data?: unknown; output?: unknown }
   const code = (output as { statusCode?: unknown } | undefined)?.statusCode
   const statusCode = typeof code === 'number' ? code : UNKNOWN_CODE

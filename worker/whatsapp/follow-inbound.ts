@@ -9,6 +9,7 @@ import {
 import type { SessionContext } from '../sessions/context.ts'
 import { MOST_IN_FLIGHT } from '../types.ts'
 import { cutToBounds } from './bounds.ts'
+import { InboundResumed } from './disconnect.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
 import type { GatedSocket } from './frame-gate.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
@@ -23,6 +24,15 @@ export interface InboundFollower {
   detach(): void
   /** Call when the socket is closed. Resolves when all it decrypted is stored, or never will be by this worker. */
   drained(): Promise<void>
+}
+
+/** Whether a session may take in more, see outbox/budget.ts. */
+export interface Quota {
+  isFull(): boolean
+  /** Resolves when there is room again, or the signal aborts. */
+  room(signal: AbortSignal): Promise<void>
+  /** Told when the session begins to leave its messages at WhatsApp. */
+  paused(): void
 }
 
 /** A message without content, as a sender pads it: what is emitted of it is no message for the user. */
@@ -41,6 +51,10 @@ const NOTHING = Buffer.from([1])
  * - It answers a first message that was decrypted before with an error that makes WhatsApp forget it. It is asked for
  *   again, like any other.
  *
+ * When too much awaits delivery, nothing is decrypted and no receipt leaves, so that WhatsApp keeps the messages, and not the
+ * memory of this process. That goes for all that the socket still brings: a later message must not overtake. When there is
+ * room again the socket ends, and the next one gets them all, in order.
+ *
  * A message that comes again though it is in the outbox, because its receipt was cut off, may be decrypted or not: in
  * either case it gets its receipt, and no second event.
  */
@@ -48,13 +62,16 @@ export function followInbound(
   { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
   line: InboundLine,
+  quota: Quota,
   setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
   const nodes = new WeakMap<Uint8Array, BinaryNode>()
   const room = createRoom(MOST_IN_FLIGHT)
+  const gone = new AbortController()
   let handling: Handling | undefined
   let detached = false
+  let paused = false
 
   function shut(settled: Promise<void>): Open {
     room.enter()
@@ -68,8 +85,22 @@ export function followInbound(
     }
   }
 
-  async function handle<T>(work: () => Promise<T> | T): Promise<T> {
+  /** Whether what the socket brings stays at WhatsApp from now on. */
+  function staysThere(): boolean {
+    if (!paused && quota.isFull()) {
+      paused = true
+      quota.paused()
+      void quota.room(gone.signal).then(async () => {
+        if (!detached) await sock.end(new InboundResumed()).catch(() => undefined)
+      })
+    }
+    return paused
+  }
+
+  async function handle<T>(work: () => Promise<T> | T): Promise<T | undefined> {
+    if (staysThere()) return undefined
     await room.free()
+    if (staysThere()) return undefined
     const mine = createHandling(shut)
     handling = mine
     try {
@@ -104,7 +135,10 @@ export function followInbound(
       if (message.message && cutToBounds(message.message)) {
         core.log.warn({ sessionId }, 'an inbound message was cut: it is nested too deep, or too large')
       }
-      void bring(message, type, handling?.take(message.key.id ?? ''))
+      const open = handling?.take(message.key.id ?? '')
+      // Of a channel: it comes as a notification, which has been acknowledged, and WhatsApp does not keep it for us.
+      if (open === undefined && staysThere()) setAside(new RangeError('too much awaits delivery'))
+      else void bring(message, type, open)
     }
   }
 
@@ -137,7 +171,8 @@ export function followInbound(
   function hook(): void {
     const { messageMutex, messageRetryManager: manager, signalRepository: repository, ev, ws } = sock
     const inTurn = messageMutex.mutex.bind(messageMutex)
-    messageMutex.mutex = async work => inTurn(async () => handle(work))
+    // Nobody looks at what the work resolves with.
+    messageMutex.mutex = async work => inTurn(async () => handle(work)) as never
 
     // Before Baileys' own listener.
     ws.prependListener('CB:message', (node: BinaryNode) => {
@@ -196,6 +231,7 @@ export function followInbound(
   return {
     detach() {
       detached = true
+      gone.abort()
       room.close()
     },
     async drained() {
