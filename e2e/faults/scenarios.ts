@@ -70,7 +70,7 @@ export const scenarios = {
     short: async () =>
       flood({ sessions: 2, texts: 200, characters: 1000, budget: { session: 40_000, all: 1_000_000 } }),
     long: async () =>
-      flood({ sessions: 10, texts: 2000, characters: 5000, budget: { session: 1_000_000, all: 4_000_000 } }),
+      flood({ sessions: 10, texts: 400, characters: 5000, budget: { session: 200_000, all: 1_200_000 } }),
   },
   inbound: {
     short: async () => killWhileReceiving({ sessions: 2, kills: 2, texts: 10 }),

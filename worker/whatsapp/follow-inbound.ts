@@ -90,11 +90,15 @@ export function followInbound(
     if (!paused && quota.isFull()) {
       paused = true
       quota.paused()
-      void quota.room(gone.signal).then(async () => {
-        if (!detached) await sock.end(new InboundResumed()).catch(() => undefined)
-      })
+      void endWhenRoom()
     }
     return paused
+  }
+
+  /** Never rejects: nobody waits for it. */
+  async function endWhenRoom(): Promise<void> {
+    await quota.room(gone.signal)
+    if (!detached) await sock.end(new InboundResumed()).catch(() => undefined)
   }
 
   async function handle<T>(work: () => Promise<T> | T): Promise<T | undefined> {
