@@ -5,6 +5,9 @@
  */
 export const SESSION_FIELD = 'kurir:session'
 
+/** The field of what a forwarded job leaves behind in the queue that it was put into: its id where it is now. */
+export const FORWARDED_FIELD = 'kurir:forwarded'
+
 /** The field of a job that holds how often it is blamed for the end of its session's connection. */
 export const CLOSINGS_FIELD = 'kurir:closings'
 

@@ -10,6 +10,7 @@ import { createForgetJobs } from './queue/forget.ts'
 import { layoutOf } from './queue/layout.ts'
 import { openJobs } from './queue/open.ts'
 import { createRetention } from './queue/retention.ts'
+import { clientNameOf } from './queue/worker-name.ts'
 import { createSessions } from './sessions/sessions.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { Fence } from './types.ts'
@@ -45,6 +46,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
   })
   await sessions.restore()
 
+  const layout = layoutOf(queueOf(fence.partition))
   const stopping = new AbortController()
   const jobs = openJobs({
     core,
@@ -52,7 +54,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     partitions: settings.partitions,
     sessions,
     taking: parts.connections.open(`taking-${fence.partition}`, 'fail'),
-    blocking: parts.connections.open(`blocking-${fence.partition}`, 'block'),
+    blocking: parts.connections.open(`blocking-${fence.partition}`, 'block', clientNameOf(layout.queue, fence)),
     pause: createPacing(settings.pace, core.clock),
     operate: createOperate(deliverer),
     outcomes,
@@ -62,7 +64,6 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
         metrics.jobEnded(job.name, seconds, ending.state === 'failed' ? ending.code : undefined),
     },
   })
-  const layout = layoutOf(queueOf(fence.partition))
   const unwatch = metrics.watch({
     partition: fence.partition,
     epoch: fence.epoch,

@@ -32,7 +32,8 @@ local function jobOf(prefix, id)
   unread = unread + redis.call('HSTRLEN', prefix .. id, 'data')
   if job[1] or unread > ${MOST_UNREAD_BYTES} then return nil end
   job[7] = redis.call('HGET', prefix .. id, 'data')
-  return job
+  -- What names no session is nobody's: broken, or the mark of a job that was forwarded.
+  return job[7] and job or nil
 end
 
 local function stateOf(prefix, id)

@@ -181,6 +181,13 @@ describe('a job of a foreign producer', () => {
     expect(await (await ask(sessionId)).json()).toMatchObject({ id, state: 'completed' })
   })
 
+  it("leaves a mark where it was, which is nobody's job", async () => {
+    const sessionId = newSession()
+    const id = `mark-${sessionId}`
+    await command('HSET', `${QUEUE}:${id}`, 'name', 'SEND_TEXT', 'kurir:forwarded', `from-0-${id}`)
+    expect((await get(`/v1/sessions/${sessionId}/jobs/${id}`)).status).toBe(404)
+  })
+
   it('of the same id in both queues is the one of the session', async () => {
     const [sessionId, other] = [sessionIn(2, partitions), sessionIn(2, partitions)]
     const id = `both-${sessionId}`

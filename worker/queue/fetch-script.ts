@@ -14,9 +14,9 @@ const MOST_PRIORITY = 2 ** 21
 // what has become due among the delayed jobs first, up to a thousand, and would lose all of them at one whose key is no
 // job: so those are looked at before.
 const TAKING = `${MOVE_TO_ACTIVE}${JOBS}
-at = {prefix = ARGV[1], now = ARGV[2], lanes = ARGV[3], controls = ARGV[4], wait = KEYS[1], active = KEYS[2],
+at = {prefix = ARGV[1], now = ARGV[2], lanes = ARGV[3], controls = ARGV[4], worker = ARGV[5], wait = KEYS[1], active = KEYS[2],
   prioritized = KEYS[3], delayed = KEYS[7], parked = KEYS[12], asides = KEYS[13]}
-local options = cmsgpack.pack({token = '${NO_LOCK}'})
+local options = cmsgpack.pack({token = '${NO_LOCK}', name = at.worker})
 local due, allDue = KEYS[14], false
 local function lookAtDue()
   if allDue then return end
@@ -49,7 +49,7 @@ end
 // that nobody has read yet the fetch stops and hands it out, and it keeps its place until it has been labelled.
 /** See `Source.fetch`. */
 export const FETCH = fencedScript(`${TAKING}
-local room, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
+local room, budget = tonumber(ARGV[6]), tonumber(ARGV[7])
 local anyParked = redis.call('EXISTS', at.parked) == 1
 local paused, concurrency = unpack(redis.call('HMGET', KEYS[9], 'paused', 'concurrency'))
 local grown, order = {}, {}
@@ -145,7 +145,7 @@ return {jobs, notices, last and 1 or 0, refused, last and last[3] or 0, last and
 
 /** See `Source.refill`. */
 export const REFILL = fencedScript(`${TAKING}
-local bytes, budget, jobs, moves, refused, full = 0, tonumber(ARGV[5]), 0, 0, false, false
+local bytes, budget, jobs, moves, refused, full = 0, tonumber(ARGV[6]), 0, 0, false, false
 -- Where an id stands in its lane twice, or was taken out by a tool, the job has its place elsewhere.
 local function elsewhere(id)
   if isParked(id) then return false end
@@ -166,7 +166,7 @@ local function activate(id, job)
   return {id, fields}
 end
 local replies = {}
-for i = 6, #ARGV, 3 do
+for i = 7, #ARGV, 3 do
   local session, count, from = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local lane, urgent = at.lanes .. session, at.controls .. session
   local source = from == 'head' and lane or urgent

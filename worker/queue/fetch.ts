@@ -6,6 +6,7 @@ import type { SetAside } from './aside.ts'
 import { FETCH, REFILL } from './fetch-script.ts'
 import { moveToActiveKeys, type Layout } from './layout.ts'
 import type { RawJob, Unread } from './read.ts'
+import { workerNameOf } from './worker-name.ts'
 
 /** How much of a session's lane is in Redis. */
 export interface Parked {
@@ -83,7 +84,8 @@ export function createSource({ redis, fence, layout, clock }: SourceDeps): Sourc
   const { partition } = fence
   const ours = [keys.parked(partition), keys.aside(partition), keys.due(partition)]
   const scriptKeys = [...moveToActiveKeys(layout), ...ours]
-  const common = () => [layout.prefix, clock.now(), keys.lane(''), keys.laneControls('')]
+  const worker = workerNameOf(fence)
+  const common = () => [layout.prefix, clock.now(), keys.lane(''), keys.laneControls(''), worker]
   return {
     async fetch(room, budget) {
       const reply = await FETCH.run(redis, fence, scriptKeys, [...common(), room, budget])

@@ -5,7 +5,8 @@ import { STORE } from '../outbox/scripts.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import type { Layout } from './layout.ts'
-import { MOVE_TO_FINISHED, NO_LOCK } from './scripts.ts'
+import { TELL_ORIGIN } from './origin.ts'
+import { MOVE_TO_FINISHED, NO_LOCK, TRACED } from './scripts.ts'
 import type { Ended, OutcomeOf } from './ending.ts'
 
 // A receipt is written whatever BullMQ's script answers: it answers an error to a command that is sent again after a
@@ -13,7 +14,7 @@ import type { Ended, OutcomeOf } from './ending.ts'
 // with the move itself, so once, and with all of it or not at all. For a session that has no view (it is deleted, or
 // never was) the outbox is marked as that of a deleted one, and goes when the event is delivered. A job that ends after
 // its session was deleted is not kept, whatever its options say: it would hold the text of a message for ever.
-const FINISH = fencedScript(`${MOVE_TO_FINISHED}${STORE}
+const FINISH = fencedScript(`${MOVE_TO_FINISHED}${STORE}${TRACED}${TELL_ORIGIN}
 local prefix, now, receipts, indexes, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local cursors, outboxes, views, deletions = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local packed = {}
@@ -47,7 +48,11 @@ local function finish(from, id, session, indexed, name, state, value, options, a
   bullmqKeys[13] = prefix .. 'metrics:' .. state
   bullmqKeys[14] = KEYS[11]
   local property = completed and 'returnvalue' or 'failedReason'
-  local moved = moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, pack(options, session), ''}) == 0
+  local fields = completed and '' or cmsgpack.pack({'stacktrace', traced(prefix .. id, value)})
+  local origin = originOf(id, prefix .. id)
+  local moved =
+    moveToFinished(bullmqKeys, {id, now, property, value, state, '0', prefix, pack(options, session), fields}) == 0
+  if moved and origin then tellOrigin(origin, state, property, value) end
   local receipt = receipts .. id
   redis.call('DEL', receipt)
   redis.call('HSET', receipt, 'sessionId', session, 'name', name, 'state', state, 'attempts', attempts,
@@ -65,6 +70,9 @@ local seqs = {}
 for i = 10, #ARGV, 13 do seqs[#seqs + 1] = finish(unpack(ARGV, i, i + 12)) end
 return seqs
 `)
+
+/** How many minutes back BullMQ's `getMetrics()` tells of: a week. */
+const METRICS_MINUTES = 7 * 24 * 60
 
 /**
  * Ends jobs in one command, in their order, and stores the event of each that has one. Answers the newest seq of each
@@ -99,7 +107,7 @@ function argumentsOf({ ref, ending, from }: Ended, event: ReturnType<OutcomeOf>)
     ref.name,
     ending.state,
     failed ? `${ending.code}: ${ending.message}` : JSON.stringify(ending.result),
-    JSON.stringify({ token: NO_LOCK, keepJobs, attempts, maxMetricsSize: '' }),
+    JSON.stringify({ token: NO_LOCK, keepJobs, attempts, maxMetricsSize: METRICS_MINUTES }),
     ref.attemptsMade + 1,
     failed ? ending.code : '',
     failed ? ending.message : '',

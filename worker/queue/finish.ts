@@ -7,7 +7,7 @@ import { finishAll } from './finish-script.ts'
 import type { Layout } from './layout.ts'
 import { backoffMs } from './options.ts'
 import type { JobRef } from './read.ts'
-import { MOVE_TO_DELAYED, NO_LOCK } from './scripts.ts'
+import { MOVE_TO_DELAYED, NO_LOCK, TRACED } from './scripts.ts'
 
 /** Ends held jobs in Redis. */
 export interface Finisher {
@@ -20,8 +20,8 @@ export interface Finisher {
   retry(ref: JobRef, code: JobCode, message: string): Promise<'delayed' | 'failed'>
 }
 
-const DELAY = fencedScript(`${MOVE_TO_DELAYED}
-ARGV[7] = cmsgpack.pack(cjson.decode(ARGV[7]))
+const DELAY = fencedScript(`${MOVE_TO_DELAYED}${TRACED}
+ARGV[7] = cmsgpack.pack({'failedReason', ARGV[7], 'stacktrace', traced(KEYS[5], ARGV[7])})
 return moveToDelayed(KEYS, ARGV)
 `)
 
@@ -88,8 +88,8 @@ export function createFinisher({ redis, fence, layout, clock, outcomes }: Finish
       const job = prefix + ref.id
       const scriptKeys = [marker, active, prioritized, delayed, job, events, meta, stalled, wait, limiter, priorities]
       const delay = backoffMs(ref.options, ref.attemptsMade + 1)
-      const fields = JSON.stringify(['failedReason', `${code}: ${message}`])
-      await DELAY.run(redis, fence, scriptKeys, [prefix, clock.now(), ref.id, NO_LOCK, delay, 0, fields, 0, ''])
+      const failure = `${code}: ${message}`
+      await DELAY.run(redis, fence, scriptKeys, [prefix, clock.now(), ref.id, NO_LOCK, delay, 0, failure, 0, ''])
       return 'delayed'
     },
   }

@@ -3,6 +3,7 @@ import { forwardedId, queueOf } from '../../shared/partition.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import type { Fence } from '../types.ts'
 import { layoutOf, type Layout } from './layout.ts'
+import { LEAVE_MARK } from './origin.ts'
 
 /** A job that we hold, and the partition it belongs to. */
 export interface Misplaced {
@@ -13,7 +14,7 @@ export interface Misplaced {
 // A job's hash is renamed, so all that is in it goes along, and a job is in one queue or the other, never in both or
 // neither. All jobs of a fetch go in one script, in their order: of several commands in flight one could overtake
 // another when Redis has lost its scripts and each is sent again.
-const FORWARD = fencedScript(`
+const FORWARD = fencedScript(`${LEAVE_MARK}
 local active, fromPrefix, mark = KEYS[1], ARGV[1], ARGV[2]
 local function forward(id, toPrefix)
   if redis.call('LREM', active, 1, id) == 0 then return end
@@ -34,6 +35,7 @@ local function forward(id, toPrefix)
     redis.call('SADD', job[4] .. ':dependencies', to)
   end
   redis.call('HDEL', to, 'processedOn', 'pb', 'ats', 'deid', 'rjk')
+  leaveMark(from, fromPrefix, id, to, newId, job[2] or '')
   local meta = redis.call('HMGET', toPrefix .. 'meta', 'paused', 'opts.maxLenEvents')
   local priority = tonumber(job[1]) or 0
   if priority > 0 then

@@ -1,8 +1,15 @@
 import type { JobScheduler, JobsOptions, RepeatOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { plainScript } from '../redis/script.ts'
 import type { Layout } from './layout.ts'
 import type { RawJob } from './read.ts'
+
+// A producer of BullMQ 5 may use its older way, `add(..., { repeat })`: the schedule then has no data, and BullMQ 6 would
+// make all jobs but the first without any.
+const ADOPT = plainScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSETNX', KEYS[1], 'data', ARGV[1]) end
+`)
 
 /**
  * Adds the next job of a BullMQ job scheduler when one of its jobs is fetched, which BullMQ leaves to its Worker. Does
@@ -30,6 +37,7 @@ export function createScheduleNext(redis: Redis, layout: Layout, log: Logger): S
       const opts: TemplateOptions = Job.optsFromJSON(valueOf(fields, 'opts') ?? '{}')
       if (opts.repeat === undefined) return
       const data: unknown = JSON.parse(valueOf(fields, 'data') ?? '{}')
+      await ADOPT.run(redis, [`${layout.prefix}repeat:${key}`], [valueOf(fields, 'data') ?? '{}'])
       scheduler ??= open()
       // `producerId` makes a second call for the same job change nothing: it may be fetched again.
       const next = { override: false, producerId: id }

@@ -10,6 +10,20 @@ function wrapped(name: string, { content }: { content: string }): string {
   return `local function ${name}(KEYS, ARGV)\n${content}\nend\n`
 }
 
+/**
+ * Lua: `traced(job, failure)` answers the `stacktrace` of a job that has failed once more, as BullMQ keeps it: a JSON list
+ * with a text for each attempt. Beyond 16 KiB it begins anew.
+ */
+export const TRACED = `local function traced(job, failure)
+  local before = redis.call('HGET', job, 'stacktrace')
+  local text = cjson.encode(failure)
+  if before and #before < 16384 and string.match(before, '^%[".*"%]$') then
+    return string.sub(before, 1, -2) .. ',' .. text .. ']'
+  end
+  return '[' .. text .. ']'
+end
+`
+
 /** Lua: `moveToActive(KEYS, ARGV)`. */
 export const MOVE_TO_ACTIVE = wrapped('moveToActive', moveToActive)
 /** Lua: `moveToDelayed(KEYS, ARGV)`. */

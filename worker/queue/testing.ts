@@ -8,6 +8,7 @@ import type { JobResult } from '../../shared/receipt.ts'
 import { connectRedis } from '../redis/connection.ts'
 import { ALONE, JobFailure, type Fence, type Job, type Sessions } from '../types.ts'
 import { openJobs, type JobsDeps } from './open.ts'
+import { clientNameOf } from './worker-name.ts'
 
 /** Sessions without WhatsApp, for tests of what lies before them. */
 export interface FakeSessions extends Sessions {
@@ -116,7 +117,10 @@ export function createBench(server: { url: string }): Bench {
       const token = `tester:${epoch}`
       await redis.set(keys.lease(partition), token)
       const fence: Fence = { partition, epoch, token, signal: lost.signal, valid: () => !lost.signal.aborted }
-      const connections = (['wait', 'fail', 'block'] as const).map(patience => connectRedis(server.url, patience, log))
+      const name = clientNameOf(queueOf(partition), fence)
+      const connections = (['wait', 'fail', 'block'] as const).map(patience =>
+        connectRedis(server.url, patience, log, patience === 'block' ? name : 'tester'),
+      )
       const [general, taking, blocking] = connections as [Redis, Redis, Redis]
       const core = { redis: general, log, clock }
       const jobs = openJobs({ core, fence, partitions, sessions, taking, blocking, operate, outcomes })

@@ -1,8 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { QueueEvents } from 'bullmq'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { until } from '../../dev/stack/until.ts'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
+import { partitionOf } from '../../shared/partition.ts'
+import type { JobResult } from '../../shared/receipt.ts'
+import { JobFailure } from '../types.ts'
 import { createBench, fakeSessions, text, texts, type Bench, type FakeSessions } from './testing.ts'
 
 /** What BullMQ's own tools see of a queue and can do with it while a worker runs. */
@@ -141,5 +145,87 @@ describe('a ring at the doorbell that a frozen owner takes', () => {
     await add('s', ['x'])
     await until('it to run', async () => second.ran.length === 1)
     expect(performance.now() - before).toBeLessThan(4000)
+  })
+})
+
+describe("BullMQ's tools", () => {
+  const workers = async () => (await bench.queue().getWorkers()).map(({ rawname }) => rawname)
+
+  it('know the worker, the job that it has, and why each attempt failed', async () => {
+    sessions.work = async () => Promise.reject(new JobFailure('INTERNAL', 'no luck', 'backoff'))
+    await bench.own(sessions)
+    await until('the worker to be known', async () => (await workers()).length === 1)
+    expect(await workers()).toEqual([`bull:${btoa('whatsapp-jobs')}:w:tester`])
+    const [job] = await add('s', ['x'], { attempts: 2, backoff: 10 })
+    await until('the job to fail', async () => (await job?.getState()) === 'failed')
+    const failed = await bench.queue().getJob(job?.id ?? '')
+    expect(failed).toMatchObject({
+      processedBy: 'tester',
+      failedReason: 'INTERNAL: no luck',
+      stacktrace: ['INTERNAL: no luck', 'INTERNAL: no luck'],
+    })
+  })
+
+  it('count how many jobs completed and failed', async () => {
+    await bench.own(sessions)
+    await add('s', numbers(7))
+    await until('all to run', async () => sessions.ran.length === 7)
+    sessions.work = async () => Promise.reject(new JobFailure('INTERNAL', 'no luck'))
+    await add('s', numbers(2))
+    await until('both to fail', async () => (await bench.queue().getFailedCount()) === 2)
+    expect((await bench.queue().getMetrics('completed')).meta.count).toBe(7)
+    expect((await bench.queue().getMetrics('failed')).meta.count).toBe(2)
+  })
+
+  it('of BullMQ 5 may have left a schedule without data: each of its jobs has those of the one before', async () => {
+    const key = '333fd8d2fc597c6bdb72b6f80cf96e5d'
+    const at = Date.now()
+    const id = `repeat:${key}:${at}`
+    const prefix = 'bull:whatsapp-jobs:'
+    const data = text('s', 'again')
+    const opts = { ...JOB_OPTIONS, jobId: id, prevMillis: at, repeat: { every: 100, count: 1 } }
+    await bench.redis.zadd(`${prefix}repeat`, at, key)
+    await bench.redis.hset(`${prefix}repeat:${key}`, { name: 'SEND_TEXT', every: '100' })
+    const fields = { name: 'SEND_TEXT', data: JSON.stringify(data), opts: JSON.stringify(opts), rjk: key }
+    await bench.redis.hset(`${prefix}${id}`, { ...fields, timestamp: at, delay: 0, priority: 0 })
+    await bench.redis.zadd(`${prefix}delayed`, at * 0x1000, id)
+    await bench.own(sessions)
+    await until('some rounds', async () => sessions.ran.length >= 3)
+    expect(texts(sessions.ran.slice(0, 3))).toEqual(['again', 'again', 'again'])
+    expect(await bench.queue().getFailedCount()).toBe(0)
+    await bench.queue().removeJobScheduler(key)
+  })
+
+  describe('with several partitions', () => {
+    const PARTITIONS = 2
+    const elsewhere = Array.from({ length: 50 }, (_, n) => `s${n}`).find(id => partitionOf(id, PARTITIONS) === 1) ?? ''
+    const events = () => new QueueEvents('whatsapp-jobs', { connection: { url: server.url } })
+    const ownAll = async () =>
+      Promise.all([0, 1].map(async partition => bench.own(sessions, { partition, partitions: PARTITIONS })))
+
+    it.each([
+      ['completed', async () => ({ key: { id: 'X' } })],
+      ['failed', async () => Promise.reject(new JobFailure('INTERNAL', 'no luck'))],
+    ] as const)('hear of a job that %s in another queue than the one it was put into', async (state, work) => {
+      const listener = events()
+      await listener.waitUntilReady()
+      const gate = Promise.withResolvers<void>()
+      sessions.work = async () => gate.promise.then(work) as Promise<JobResult>
+      await ownAll()
+      const [job] = await add(elsewhere, ['x'])
+      await until('the job to run', async () => sessions.started.length === 1)
+      const waiting = job?.waitUntilFinished(listener, 10_000)
+      const settled = waiting?.then(
+        value => ({ value: value as unknown }),
+        (error: Error) => ({ error: error.message }),
+      )
+      gate.resolve()
+      expect(await settled).toEqual(
+        state === 'completed' ? { value: { key: { id: 'X' } } } : { error: 'INTERNAL: no luck' },
+      )
+      await listener.close()
+      const left = await bench.redis.keys(`bull:whatsapp-jobs:${job?.id ?? ''}*`)
+      expect(left).toEqual([])
+    })
   })
 })

@@ -4,8 +4,11 @@ import { connectRedis, giveUp, isSilence, type Patience } from './connection.ts'
 
 /** The connections of this process to Redis. */
 export interface Connections {
-  /** Connects; known here until the caller disconnects it. `name` tells what it is for. */
-  open(name: string, patience: Patience): Redis
+  /**
+   * Connects; known here until the caller disconnects it. `name` tells what it is for, `clientName` is for `CLIENT LIST`;
+   * default: `kurir-<name>`.
+   */
+  open(name: string, patience: Patience, clientName?: string): Redis
   /** Names of those that are not connected now. */
   broken(): string[]
   /**
@@ -61,8 +64,8 @@ export function createConnections(url: string, log: Logger): Connections {
 
   return {
     suspect,
-    open(name, patience) {
-      const redis = connectRedis(url, patience, log, `kurir-${name}`)
+    open(name, patience, clientName = `kurir-${name}`) {
+      const redis = connectRedis(url, patience, log, clientName)
       const connection: Known = { name, redis, patience }
       known.add(connection)
       redis.on('error', error => {

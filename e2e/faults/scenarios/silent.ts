@@ -16,7 +16,7 @@ export interface SilentSize {
 export const CONNECTIONS: readonly string[] = [
   'kurir-core',
   'kurir-taking',
-  'kurir-blocking',
+  'bull:',
   'kurir-beats',
   'kurir-releases',
   'kurir-',
