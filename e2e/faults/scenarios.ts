@@ -5,7 +5,9 @@ import { sendBigJobs } from './scenarios/big-jobs.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
 import { fillRedis } from './scenarios/full.ts'
 import { killWhileReceiving } from './scenarios/inbound.ts'
+import { sendHostileMedia } from './scenarios/media.ts'
 import { poisonQueue } from './scenarios/poison-job.ts'
+import { sendPoisonMessages } from './scenarios/poison-message.ts'
 import { sendPoison } from './scenarios/poison-send.ts'
 import { putOlderCopyBack } from './scenarios/older-copy.ts'
 import { resetPosts } from './scenarios/posts.ts'
@@ -99,6 +101,14 @@ export const scenarios = {
   'older-copy': {
     short: async () => putOlderCopyBack({ sessions: 2, texts: 3, times: 1 }),
     long: async () => putOlderCopyBack({ sessions: 10, texts: 10, times: 5 }),
+  },
+  media: {
+    short: async () => sendHostileMedia({ sessions: 1, times: 1, texts: 3 }),
+    long: async () => sendHostileMedia({ sessions: 5, times: 6, texts: 100 }),
+  },
+  'poison-message': {
+    short: async () => sendPoisonMessages({ sessions: 1, times: 1 }),
+    long: async () => sendPoisonMessages({ sessions: 5, times: 5 }),
   },
   'poison-job': {
     short: async () => poisonQueue({ every: 40, sessions: 1 }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { sessionRig } from '../../dev/testing/session-rig.ts'
+import { nested } from '../../dev/testing/hostile-messages.ts'
 import { keys } from '../../shared/keys.ts'
 import { MAX_LEVELS } from '../whatsapp/bounds.ts'
 import { textsOf } from './testing.ts'
@@ -13,31 +14,6 @@ const rig = sessionRig()
 const arrived = async (text: string, timeoutMs?: number) => {
   const isThere = async () => (await textsOf(rig.redis, rig.sessionId)).includes(text)
   return until(`the text ${text}`, isThere, timeoutMs === undefined ? {} : { timeoutMs })
-}
-
-/**
- * The protobuf of a text that quotes a text that quotes a text, `depth` deep. Written by hand, since whoever writes it by
- * recursion overflows, too: `extendedTextMessage` (6) with `text` (1) and `contextInfo` (17) with `quotedMessage` (3).
- */
-function nested(depth: number): Buffer {
-  let message = field(1, Buffer.from('innermost'))
-  for (let level = 0; level < depth; level++) {
-    const quote = field(17, field(3, message))
-    message = field(6, Buffer.concat([field(1, Buffer.from('deep')), quote]))
-  }
-  return message
-}
-
-function field(number: number, bytes: Buffer): Buffer {
-  return Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes])
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = []
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 128) return Buffer.from([...bytes, rest])
-    bytes.push((rest & 127) | 128)
-  }
 }
 
 function levelsOf(value: unknown): number {

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { blankPng, hugeGif, taggedAudio } from '../../../../dev/testing/hostile-media.ts'
 import { createDecoder, type Decoder } from './decoder.ts'
 
 let folder: string
@@ -37,17 +38,6 @@ async function file(bytes: Uint8Array): Promise<string> {
 
 const solid = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 4, background: { r: 10, g: 200, b: 90, alpha: 0.5 } } })
-
-/** A GIF whose head says how large it is, and which holds next to nothing. */
-function hugeGif(width: number, height: number): Buffer {
-  const head = Buffer.from('GIF89a\0\0\0\0\x80\0\0\0\0\0\xff\xff\xff', 'latin1')
-  head.writeUInt16LE(width, 6)
-  head.writeUInt16LE(height, 8)
-  const image = Buffer.from(',\0\0\0\0\0\0\0\0\0\x02\x02\x44\x01\0;', 'latin1')
-  image.writeUInt16LE(width, 5)
-  image.writeUInt16LE(height, 7)
-  return Buffer.concat([head, image])
-}
 
 test('a preview has the size as it is seen, and a small JPEG', async () => {
   const turned = await solid(400, 100).jpeg().withMetadata({ orientation: 6 }).toBuffer()
@@ -115,15 +105,6 @@ test('a sticker that is one already is left as it is', async () => {
   expect((await toSticker(other)).media).toBeInstanceOf(Buffer)
 })
 
-/** An ID3 tag of as many small frames as fit: music-metadata reads each of them, on its event loop. */
-function taggedAudio(bytes: number): Buffer {
-  const frame = Buffer.from('TXXX\0\0\0\x04\0\0\0a\0b', 'latin1')
-  const size = Math.floor(bytes / frame.length) * frame.length
-  const head = Buffer.from('ID3\x03\0\0', 'latin1')
-  const length = Buffer.from([(size >> 21) & 127, (size >> 14) & 127, (size >> 7) & 127, size & 127])
-  return Buffer.concat([head, length, Buffer.alloc(size, frame), Buffer.from('\xff\xfb\x90\0', 'latin1')])
-}
-
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
 
 test.each([
@@ -140,8 +121,7 @@ test.each([
 })
 
 test('a small file that unfolds to half a gigabyte is not decoded', async () => {
-  const blank = { create: { width: 8000, height: 8000, channels: 3, background: '#000' } } as const
-  const path = await file(await sharp(blank).toColourspace('rgb16').png({ progressive: true }).toBuffer())
+  const path = await file(await blankPng())
   await expect(imagePreview(path)).rejects.toMatchObject({ reason: 'unreadable' })
 })
 
