@@ -58,6 +58,7 @@ export default defineConfig({
           // Each file runs a whole stack: after the quick tests, and one at a time.
           sequence: { groupOrder: 1 },
           fileParallelism: false,
+          maxConcurrency: 2,
         },
       },
     ],
