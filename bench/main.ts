@@ -7,6 +7,7 @@ import { interruption } from '../dev/tasks/step.ts'
 const BENCHES: Record<string, () => Promise<(signal: AbortSignal) => Promise<boolean>>> = {
   producer: async () => (await import('./producer.ts')).benchProducer,
   density: async () => (await import('./density.ts')).benchDensity,
+  media: async () => (await import('./media.ts')).benchMedia,
   worker: async () => (await import('./worker.ts')).benchWorker,
 }
 
