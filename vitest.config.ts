@@ -23,7 +23,18 @@ const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: NODE_TESTS, exclude, testTimeout: 20_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: NODE_TESTS,
+          exclude,
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+          // Most of them wait most of the time. By default Vitest leaves a core free, which of two is half.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
@@ -44,6 +55,7 @@ export default defineConfig({
           globalSetup: ['dev/rest/testSetup.ts'],
           // One Redis serves all files, and some of them give it faults.
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 20_000,
           hookTimeout: 60_000,
         },
@@ -56,7 +68,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 90_000,
           // Each file runs a whole stack: after the quick tests, and one at a time.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           fileParallelism: false,
           maxConcurrency: 2,
         },
