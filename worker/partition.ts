@@ -77,6 +77,7 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
   const delivering = supervisor.supervise(deliverer, AbortSignal.any([stopping.signal, fence.signal]))
 
   return {
+    settled: () => sessions.settled(),
     async close(parting) {
       unwatch()
       if (parting === 'lost') await jobs.abandon()

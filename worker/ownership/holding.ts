@@ -6,6 +6,8 @@ export type Parting = 'hand-over' | 'lost'
 
 /** What runs while a partition is owned. */
 export interface OwnedPartition {
+  /** Whether all that was taken over has had its turn to come back. Until then it is not moved on. */
+  settled(): boolean
   /** Stops all work. Resolves when no socket is left and nothing more is written. */
   close(parting: Parting): Promise<void>
 }
@@ -17,6 +19,8 @@ export interface Holding {
   readonly ended: Promise<void>
   /** True until it starts to end. */
   readonly open: boolean
+  /** Whether it has started and what it took over is back, see {@link OwnedPartition.settled}. */
+  readonly settled: boolean
   /** A renewal that was sent at `sentAt` (monotonic ms) has succeeded. */
   renewed(sentAt: number): void
   /** The lease is lost: everything stops now. */
@@ -49,6 +53,7 @@ export function hold(deps: HoldingDeps): Holding {
   let deadline = deps.claimedAt + lifeMs
   let ending: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
+  let started: OwnedPartition | undefined
 
   const fence: Fence = {
     partition,
@@ -59,10 +64,13 @@ export function hold(deps: HoldingDeps): Holding {
   }
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>()
   const running = deps.start(fence)
-  running.catch(error => {
-    lose()
-    fail(error)
-  })
+  running.then(
+    owned => (started = owned),
+    error => {
+      lose()
+      fail(error)
+    },
+  )
 
   function watch() {
     clearTimeout(timer)
@@ -98,6 +106,9 @@ export function hold(deps: HoldingDeps): Holding {
     ended,
     get open() {
       return ending === undefined
+    },
+    get settled() {
+      return started?.settled() ?? false
     },
     renewed(sentAt) {
       if (controller.signal.aborted) return

@@ -47,10 +47,19 @@ afterEach(async () => {
 function startWorker(
   workerId: string,
   partitions: number,
-  close: (partition: number) => Promise<unknown> = async () => undefined,
-  timing = TIMING,
-  url = server.url,
-  late = false,
+  {
+    close = async () => undefined,
+    settled = () => true,
+    timing = TIMING,
+    url = server.url,
+    late = false,
+  }: {
+    close?: (partition: number) => Promise<unknown>
+    settled?: (partition: number) => boolean
+    timing?: typeof TIMING
+    url?: string
+    late?: boolean
+  } = {},
 ) {
   const connections = [connectRedis(url, 'fail', log), connectRedis(url, 'wait', log)] as const
   const stopping = new AbortController()
@@ -70,6 +79,7 @@ function startWorker(
     start: async fence => {
       opened.push(fence)
       return {
+        settled: () => settled(fence.partition),
         close: async parting => {
           await close(fence.partition)
           closed.push({ fence, parting, at: performance.now() })
@@ -116,6 +126,36 @@ describe('owner', () => {
     expect(b.owned()).toEqual(expect.arrayContaining(before))
   })
 
+  it('moves partitions to one that joins one by one, the last that came first, and none before its sessions are back', async () => {
+    const back = new Set([0, 1, 2, 3, 4])
+    const closing: number[][] = []
+    const a = startWorker('a', 6, {
+      settled: partition => back.has(partition),
+      close: async partition => {
+        closing.push([partition, a.owned().length])
+        await sleep(50)
+      },
+    })
+    await until('a owns all', async () => a.owned().length === 6)
+    const claimed = a.opened.map(fence => fence.partition)
+    const b = startWorker('b', 6)
+    await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
+    for (let beats = 0; beats < 3; beats++) {
+      const listed = await redis.zscore(keys.workers, 'a')
+      await until('a beat of a', async () => (await redis.zscore(keys.workers, 'a')) !== listed)
+    }
+    expect(closing).toEqual([])
+    back.add(5)
+    await until('b has its share', async () => b.owned().length === 3)
+    // Each began when the one before had ended.
+    expect(closing).toEqual(
+      claimed
+        .toReversed()
+        .slice(0, 3)
+        .map((partition, i) => [partition, 5 - i]),
+    )
+  })
+
   it('gives each lease a higher epoch than the one before', async () => {
     const epochs: number[] = []
     for (const name of ['a', 'b', 'a']) {
@@ -128,9 +168,9 @@ describe('owner', () => {
   })
 
   it('wakes a standby at a release, long before the lease would have expired', async () => {
-    const a = startWorker('a', 1, undefined, SLOW)
+    const a = startWorker('a', 1, { timing: SLOW })
     await until('a owns it', async () => a.owned().length === 1)
-    const b = startWorker('b', 1, undefined, SLOW)
+    const b = startWorker('b', 1, { timing: SLOW })
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
     const before = performance.now()
     await a.stop()
@@ -142,9 +182,9 @@ describe('owner', () => {
   it('leaves each partition to the others as soon as it is closed, however long the rest takes', async () => {
     const rest = Promise.withResolvers<void>()
     let slow: number | undefined
-    const a = startWorker('a', 3, async partition => partition === slow && rest.promise, SLOW)
+    const a = startWorker('a', 3, { close: async partition => partition === slow && rest.promise, timing: SLOW })
     await until('a owns all', async () => a.owned().length === 3)
-    const b = startWorker('b', 3, undefined, SLOW)
+    const b = startWorker('b', 3, { timing: SLOW })
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
     // A beat of a, which then gives up what is too many.
     await redis.publish(RELEASED, '')
@@ -162,7 +202,7 @@ describe('owner', () => {
     await redis.set(keys.lease(0), 'dead:7', 'PX', 730)
     await redis.set(keys.epoch(0), 7)
     const before = performance.now()
-    const b = startWorker('b', 1, undefined, SLOW)
+    const b = startWorker('b', 1, { timing: SLOW })
     await until('b owns it', async () => b.owned().length === 1)
     expect(performance.now() - before).toBeLessThan(5000)
     expect(b.opened[0]?.epoch).toBe(8)
@@ -182,7 +222,7 @@ describe('owner', () => {
 
   it('keeps its leases when its connection falls silent, again and again', async () => {
     const proxy = await startRedisProxy(server.url)
-    const a = startWorker('a', 1, undefined, { ...TIMING, beatMs: 500 }, proxy.url)
+    const a = startWorker('a', 1, { timing: { ...TIMING, beatMs: 500 }, url: proxy.url })
     await until('a owns it', async () => a.owned().length === 1)
     for (let i = 0; i < 3; i++) {
       proxy.silence()
@@ -209,7 +249,7 @@ describe('owner', () => {
   })
 
   it('does not claim a partition anew before its own sockets of the lost lease are closed', async () => {
-    const a = startWorker('a', 1, async () => sleep(600))
+    const a = startWorker('a', 1, { close: async () => sleep(600) })
     await until('a owns it', async () => a.owned().length === 1)
     await redis.del(keys.lease(0))
     await until('a owns it again', async () => a.opened.length === 2)
@@ -218,7 +258,7 @@ describe('owner', () => {
   })
 
   it('keeps the lease while it hands over slowly', async () => {
-    const a = startWorker('a', 1, async () => sleep(3600))
+    const a = startWorker('a', 1, { close: async () => sleep(3600) })
     await until('a owns it', async () => a.owned().length === 1)
     const b = startWorker('b', 1)
     await until('b is listed', async () => (await redis.zcard(keys.workers)) === 2)
@@ -266,7 +306,7 @@ describe('a Redis that was given an older copy', () => {
   ]
 
   it.each(copies)('that %s: everything starts anew under a new generation', async (_what, putBack) => {
-    const a = startWorker('a', 2, undefined, SLOW)
+    const a = startWorker('a', 2, { timing: SLOW })
     await until('a owns all', async () => a.owned().length === 2)
     const before = Number(await redis.get(keys.generation))
     await redis.set(COUNTERS[0] as string, '60')
@@ -297,7 +337,7 @@ describe('a Redis that was given an older copy', () => {
     const dir = await mkdtemp(join(tmpdir(), 'kurir-owner-'))
     let own = await startRedis({ port, dir })
     const other = new Redis(own.url, { maxRetriesPerRequest: null }).on('error', () => {})
-    const a = startWorker('a', 1, undefined, SLOW, own.url, true)
+    const a = startWorker('a', 1, { timing: SLOW, url: own.url, late: true })
     await until('a owns it', async () => a.owned().length === 1)
     await other.set(COUNTERS[0] as string, '60')
     await other.save()

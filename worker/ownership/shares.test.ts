@@ -11,31 +11,31 @@ describe('plan', () => {
     expect(plan('a', state(['a'], [undefined, undefined, undefined]))).toEqual({
       share: 3,
       claim: [0, 1, 2],
-      release: [],
+      surplus: 0,
     })
   })
 
   it('leaves the odd partitions with those that hold most', () => {
     const now = state(['a', 'b', 'c'], ['c', 'c', 'c', 'b', 'b', 'b', 'a', 'a'])
     expect(['a', 'b', 'c'].map(me => plan(me, now).share)).toEqual([2, 3, 3])
-    expect(['a', 'b', 'c'].flatMap(me => plan(me, now).release)).toEqual([])
+    expect(['a', 'b', 'c'].map(me => plan(me, now).surplus)).toEqual([0, 0, 0])
   })
 
   it('gives up the surplus when one joins, and no more', () => {
     const now = state(['a', 'b'], ['b', 'b', 'b', 'b', 'b'])
-    expect(plan('b', now)).toEqual({ share: 3, claim: [], release: [3, 4] })
-    expect(plan('a', now)).toEqual({ share: 2, claim: [], release: [] })
+    expect(plan('b', now)).toEqual({ share: 3, claim: [], surplus: 2 })
+    expect(plan('a', now)).toEqual({ share: 2, claim: [], surplus: 0 })
   })
 
   it('counts partitions of the dead as taken until their lease ends', () => {
     const now = state(['a'], ['dead', undefined])
-    expect(plan('a', now)).toEqual({ share: 2, claim: [1], release: [] })
+    expect(plan('a', now)).toEqual({ share: 2, claim: [1], surplus: 0 })
   })
 
   it('leaves a standby with nothing when there are more workers than partitions', () => {
     const now = state(['a', 'b', 'c'], ['b'])
-    expect(plan('a', now)).toEqual({ share: 0, claim: [], release: [] })
-    expect(plan('b', now)).toEqual({ share: 1, claim: [], release: [] })
+    expect(plan('a', now)).toEqual({ share: 0, claim: [], surplus: 0 })
+    expect(plan('b', now)).toEqual({ share: 1, claim: [], surplus: 0 })
   })
 
   it('agrees across workers, and reaches balance from any state in one round', () => {

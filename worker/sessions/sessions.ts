@@ -35,6 +35,8 @@ export interface SessionsDeps extends ConnectionDeps {
 export interface PartitionSessions extends Sessions {
   /** How many sessions are in each state. Sessions in a final state are not in memory and not counted. */
   states(): Partial<Record<SessionState, number>>
+  /** Whether every restored session has had its turn to open. */
+  settled(): boolean
 }
 
 /**
@@ -51,6 +53,7 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   const records = createRecords(core, fence)
   const random = deps.random ?? Math.random
   const sessions = new Map<string, Session>()
+  let settled = false
   const listeners: ((sessionId: string) => void)[] = []
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, fence.signal])
@@ -183,7 +186,7 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
         if (view.state === 'logged_out') await openCredentials({ ...core, fence, cipher }, sessionId).clear()
         await records.unmarkStarted(sessionId)
       }
-      void opener.run(known)
+      void opener.run(known).then(() => (settled = true))
     },
 
     ready(sessionId) {
@@ -207,6 +210,8 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
       closing.abort()
       await Promise.all([...sessions.values()].map(session => session.close()))
     },
+
+    settled: () => settled,
 
     states() {
       const counts: Partial<Record<SessionState, number>> = {}
