@@ -201,7 +201,7 @@ export function createLane(deps: LaneDeps): Lane {
       if (!deps.ready()) return controls > 0 ? { sessionId, count: controls, from: 'controls' } : undefined
       const room = deps.limit() - line.length
       if (returning.length > 0 || room < deps.limit() / 2) return undefined
-      return { sessionId, count: Math.max(1, room), from: 'head' }
+      return { sessionId, count: Math.min(parked, Math.max(1, room)), from: 'head' }
     },
     leaving() {
       if (returning.length > 0) shipping = true

@@ -58,6 +58,26 @@ describe('a lane that cannot move', () => {
     await expectEmpty()
   }, 90_000)
 
+  it('leaves the others their share when all go again at once', async () => {
+    const sessions = fakeSessions()
+    const names = numbers(60).map(i => `s${i}`)
+    for (const name of names) sessions.down(name)
+    const furthest: number[] = []
+    sessions.work = async job => {
+      const progress = (name: string) => sessions.started.filter(({ data }) => data.sessionId === name).length
+      if (progress(job.data.sessionId) === 1) furthest.push(Math.max(...names.map(progress)))
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+    await bench.own(sessions)
+    for (const name of names) await add(name, numbers(40))
+    await until('all to be parked', async () => (await parked('s59')) === 40)
+    for (const name of names) sessions.up(name)
+    await until('all to run', async () => sessions.ran.length === 60 * 40)
+    // Of 384 that are taken back, each of 60 has 6.
+    expect(Math.max(...furthest)).toBeLessThanOrEqual(12)
+    for (const name of names) expect(ran(sessions, name)).toEqual(numbers(40))
+  })
+
   it('keeps order when it stops and goes again and again', async () => {
     const sessions = fakeSessions()
     sessions.work = async () => {

@@ -87,6 +87,22 @@ export function createLanes({ sessions, perform, pause = () => 0 }: LanesDeps): 
     changed(sessionId)
   }
 
+  /** The same share of the room for each wish, and for those first that got nothing last time. */
+  function grant(wishes: readonly Refill[], room: number): Refill[] {
+    const share = Math.max(1, Math.floor(room / wishes.length))
+    const granted: Refill[] = []
+    let left = room
+    for (const wish of wishes) {
+      const count = wish.from === 'controls' ? wish.count : Math.min(wish.count, share, left)
+      if (count <= 0) continue
+      if (wish.from === 'head') left -= count
+      granted.push({ ...wish, count })
+      dirty.delete(wish.sessionId)
+      dirty.add(wish.sessionId)
+    }
+    return granted
+  }
+
   function changed(sessionId: string) {
     dirty.add(sessionId)
     listener()
@@ -125,20 +141,16 @@ export function createLanes({ sessions, perform, pause = () => 0 }: LanesDeps): 
     },
     wanted(full) {
       const wishes: Refill[] = []
-      let room = full ? 0 : MOST_REFILLED - held.size
       for (const sessionId of dirty) {
         const lane = lanes.get(sessionId)
         const wish = lane?.wanted()
-        if (wish && (room > 0 || wish.from === 'controls')) {
-          wishes.push({ ...wish, count: wish.from === 'controls' ? wish.count : Math.min(wish.count, room) })
-          room -= wish.count
-        }
         // What finds no room stays, and is asked again when a job has ended.
-        if (!wish) dirty.delete(sessionId)
+        if (wish) wishes.push(wish)
+        else dirty.delete(sessionId)
         // A lane without jobs is forgotten, so that memory follows the work and not the number of sessions ever seen.
         if (lane?.empty) lanes.delete(sessionId)
       }
-      return wishes
+      return grant(wishes, full ? 0 : MOST_REFILLED - held.size)
     },
     leaving() {
       const groups: ParkGroup[] = []
