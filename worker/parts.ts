@@ -17,6 +17,7 @@ import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
 import { createDecoder } from './whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from './whatsapp/media/folder.ts'
+import { createOpener } from './sessions/opener.ts'
 import { showInboundPaused } from './sessions/records.ts'
 import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
@@ -92,6 +93,7 @@ export async function createParts(settings: Settings, log: Logger) {
       folders.close()
     },
     sockets: createSockets(whatsapp, log),
+    opener: createOpener(),
     attach: createAttach({
       outbox,
       budget,

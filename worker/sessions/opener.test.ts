@@ -3,25 +3,20 @@ import { createOpener } from './opener.ts'
 
 const ids = ['a', 'b', 'c', 'd', 'e', 'f']
 
-function opener(atOnce: number, signal = new AbortController().signal) {
+function opener(atOnce: number) {
   const opened: string[] = []
   const gates: (() => void)[] = []
   let most = 0
   let now = 0
-  const made = createOpener({
-    atOnce,
-    pauseMs: 0,
-    random: () => 0,
-    signal,
-    async open(sessionId) {
-      opened.push(sessionId)
-      most = Math.max(most, ++now)
-      await new Promise<void>(resolve => gates.push(resolve))
-      now -= 1
-    },
-  })
+  const { run, hurry } = createOpener({ atOnce, pauseMs: 0, random: () => 0 })
+  const open = async (sessionId: string) => {
+    opened.push(sessionId)
+    most = Math.max(most, ++now)
+    await new Promise<void>(resolve => gates.push(resolve))
+    now -= 1
+  }
   /** Lets those arrive that are being opened, until the work is done. */
-  const release = async (work: Promise<void>) => {
+  const release = async (work: Promise<unknown>) => {
     const progress = { done: false }
     void work.then(() => (progress.done = true))
     while (!progress.done) {
@@ -29,29 +24,36 @@ function opener(atOnce: number, signal = new AbortController().signal) {
       await new Promise(resolve => setImmediate(resolve))
     }
   }
-  return { made, opened, release, most: () => most }
+  return {
+    run: async (sessionIds: readonly string[], signal = new AbortController().signal) =>
+      run(sessionIds, { open, signal }),
+    hurry,
+    opened,
+    release,
+    most: () => most,
+  }
 }
 
-it('opens every session once, so many at a time', async () => {
-  const { made, opened, release, most } = opener(2)
-  await release(made.run(ids))
-  expect(opened).toEqual(ids)
+it('opens every session once, so many at a time, of all partitions', async () => {
+  const { run, opened, release, most } = opener(2)
+  await release(Promise.all([run(ids), run(['g', 'h'])]))
+  expect(opened).toEqual([...ids, 'g', 'h'])
   expect(most()).toBe(2)
 })
 
 it('takes those first that somebody waits for', async () => {
-  const { made, opened, release } = opener(2)
-  const work = made.run(ids)
-  for (const sessionId of ['f', 'a', 'e', 'f', 'unknown']) made.hurry(sessionId)
+  const { run, hurry, opened, release } = opener(2)
+  const work = Promise.all([run(ids), run(['g', 'h'])])
+  for (const sessionId of ['h', 'a', 'e', 'h', 'unknown']) hurry(sessionId)
   await release(work)
-  expect(opened).toEqual(['a', 'b', 'f', 'e', 'c', 'd'])
+  expect(opened).toEqual(['a', 'b', 'h', 'e', 'c', 'd', 'f', 'g'])
 })
 
-it('opens no more when it is ended', async () => {
+it('opens no more of a partition that is given up, and goes on with the others', async () => {
   const ended = new AbortController()
-  const { made, opened, release } = opener(2, ended.signal)
-  const work = made.run(ids)
+  const { run, opened, release } = opener(2)
+  const work = Promise.all([run(ids, ended.signal), run(['g', 'h'])])
   ended.abort()
   await release(work)
-  expect(opened).toEqual(['a', 'b'])
+  expect(opened).toEqual(['a', 'b', 'g', 'h'])
 })

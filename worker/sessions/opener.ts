@@ -2,50 +2,79 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** How restored sessions are opened. */
 export interface OpenerDeps {
-  /** Opens one session and resolves when it has arrived or failed. Never rejects. */
-  open(sessionId: string): Promise<void>
   /** How many open at the same time. */
   atOnce: number
   /** Longest pause of each before the next, in ms. */
   pauseMs: number
   /** In [0, 1). */
   random(): number
+}
+
+/** What opens a partition's restored sessions. */
+export interface Opening {
+  /** Opens one session and resolves when it has arrived or failed. Never rejects. */
+  open(sessionId: string): Promise<void>
   /** Ends it after the sessions that are being opened. */
   signal: AbortSignal
 }
 
-/** Opens sessions some at a time. */
+/** Opens the restored sessions of a process, some at a time, whichever partition they are of. */
 export interface Opener {
-  /** Opens all of these. Resolves when each has had its turn. */
-  run(sessionIds: readonly string[]): Promise<void>
+  /** Opens all of these. Resolves when each has had its turn, or will not have one any more. */
+  run(sessionIds: readonly string[], opening: Opening): Promise<void>
   /** Somebody waits for this session: it is next, if it is still waiting for its turn. */
   hurry(sessionId: string): void
 }
 
-/** Makes the opener of a partition's restored sessions. */
-export function createOpener(deps: OpenerDeps): Opener {
-  const waiting = new Set<string>()
+/**
+ * Most of a login is waiting for WhatsApp, a hundred milliseconds and more away, so many go at once. The handshakes
+ * themselves take turns on the event loop, 9 ms each, and so many that are ready at one time hold it up for half a second:
+ * with those of each partition counted alone it was three, and the beat that keeps the leases came too late.
+ */
+const RESTORING: OpenerDeps = { atOnce: 64, pauseMs: 20, random: Math.random }
+
+interface Turn extends Opening {
+  end(): void
+}
+
+/** See {@link Opener}. */
+export function createOpener({ atOnce, pauseMs, random }: OpenerDeps = RESTORING): Opener {
+  const waiting = new Map<string, Turn>()
   const urgent = new Set<string>()
+  let active = 0
 
-  function next(): string | undefined {
-    const [sessionId] = urgent.size > 0 ? urgent : waiting
-    if (sessionId === undefined || deps.signal.aborted) return undefined
-    urgent.delete(sessionId)
-    waiting.delete(sessionId)
-    return sessionId
-  }
-
-  async function worker(): Promise<void> {
-    for (let sessionId = next(); sessionId !== undefined; sessionId = next()) {
-      await deps.open(sessionId)
-      await sleep(deps.random() * deps.pauseMs)
+  function start(): void {
+    while (active < atOnce) {
+      const [sessionId] = urgent.size > 0 ? urgent : waiting.keys()
+      const turn = sessionId === undefined ? undefined : waiting.get(sessionId)
+      if (sessionId === undefined || turn === undefined) return
+      urgent.delete(sessionId)
+      waiting.delete(sessionId)
+      if (turn.signal.aborted) turn.end()
+      else void take(sessionId, turn)
     }
   }
 
+  async function take(sessionId: string, turn: Turn): Promise<void> {
+    active++
+    await turn.open(sessionId)
+    turn.end()
+    await sleep(random() * pauseMs)
+    active--
+    start()
+  }
+
   return {
-    async run(sessionIds) {
-      for (const sessionId of sessionIds) waiting.add(sessionId)
-      await Promise.all(Array.from({ length: deps.atOnce }, worker))
+    async run(sessionIds, opening) {
+      const turns = sessionIds.map(async sessionId => {
+        const { promise, resolve: end } = Promise.withResolvers<void>()
+        // That of an owner who was fenced meanwhile.
+        waiting.get(sessionId)?.end()
+        waiting.set(sessionId, { ...opening, end })
+        await promise
+      })
+      start()
+      await Promise.all(turns)
     },
     hurry(sessionId) {
       if (waiting.has(sessionId)) urgent.add(sessionId)

@@ -7,7 +7,7 @@ import type { ForgetJobs } from '../queue/forget.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { ConnectionDeps } from './connection.ts'
 import type { Handlers, SessionJobName } from './context.ts'
-import { createOpener } from './opener.ts'
+import type { Opener } from './opener.ts'
 import { createRecords } from './records.ts'
 import { runInConnection } from './run.ts'
 import { createSession, type Session, type SessionDeps } from './session.ts'
@@ -26,8 +26,7 @@ export interface SessionsDeps extends ConnectionDeps {
   /** In [0, 1). Default: Math.random. */
   random?: () => number
   pace?: Pace
-  /** How many restored sessions connect at the same time, and the longest pause of each before the next, in ms. */
-  restoring?: { atOnce: number; pauseMs: number }
+  opener: Opener
   onDisconnect?: (end: Disconnect) => void
 }
 
@@ -39,11 +38,6 @@ export interface PartitionSessions extends Sessions {
   settled(): boolean
 }
 
-/**
- * Most of a login is waiting for WhatsApp, a hundred milliseconds and more away, so many go at once; the handshakes
- * themselves take turns on the event loop.
- */
-const RESTORING = { atOnce: 40, pauseMs: 20 }
 /** A session that does not open in this time no longer holds up those behind it. */
 const OPENING_MS = 3000
 
@@ -57,7 +51,6 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
   const listeners: ((sessionId: string) => void)[] = []
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, fence.signal])
-  const opener = createOpener({ ...(deps.restoring ?? RESTORING), open: openOne, random, signal: ended })
 
   const sessionDeps: SessionDeps = {
     outbox,
@@ -186,14 +179,14 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
         if (view.state === 'logged_out') await openCredentials({ ...core, fence, cipher }, sessionId).clear()
         await records.unmarkStarted(sessionId)
       }
-      void opener.run(known).then(() => (settled = true))
+      void deps.opener.run(known, { open: openOne, signal: ended }).then(() => (settled = true))
     },
 
     ready(sessionId) {
       const session = sessions.get(sessionId)
       const answer = session === undefined || isFinal(session.state()) || session.open() !== undefined
       // It is asked for a session that has a job to do.
-      if (!answer) opener.hurry(sessionId)
+      if (!answer) deps.opener.hurry(sessionId)
       return answer
     },
 
