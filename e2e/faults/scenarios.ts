@@ -48,7 +48,7 @@ export const scenarios = {
         sessions: 400,
         strikes: 10,
         textsPerStrike: 1,
-        aimMs: 2000,
+        aimMs: 20_000,
         limitMs: 12_000,
       }),
   },
