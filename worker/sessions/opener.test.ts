@@ -8,7 +8,7 @@ function opener(atOnce: number) {
   const gates: (() => void)[] = []
   let most = 0
   let now = 0
-  const { run, hurry } = createOpener({ atOnce, pauseMs: 0, random: () => 0 })
+  const made = createOpener({ atOnce, pauseMs: 0, random: () => 0 })
   const open = async (sessionId: string) => {
     opened.push(sessionId)
     most = Math.max(most, ++now)
@@ -26,8 +26,8 @@ function opener(atOnce: number) {
   }
   return {
     run: async (sessionIds: readonly string[], signal = new AbortController().signal) =>
-      run(sessionIds, { open, signal }),
-    hurry,
+      made.run(sessionIds, { open, signal }),
+    hurry: (sessionId: string) => made.hurry(sessionId),
     opened,
     release,
     most: () => most,

@@ -38,13 +38,13 @@ interface Turn extends Opening {
 }
 
 /** See {@link Opener}. */
-export function createOpener({ atOnce, pauseMs, random }: OpenerDeps = RESTORING): Opener {
+export function createOpener(deps: OpenerDeps = RESTORING): Opener {
   const waiting = new Map<string, Turn>()
   const urgent = new Set<string>()
   let active = 0
 
   function start(): void {
-    while (active < atOnce) {
+    while (active < deps.atOnce) {
       const [sessionId] = urgent.size > 0 ? urgent : waiting.keys()
       const turn = sessionId === undefined ? undefined : waiting.get(sessionId)
       if (sessionId === undefined || turn === undefined) return
@@ -59,7 +59,7 @@ export function createOpener({ atOnce, pauseMs, random }: OpenerDeps = RESTORING
     active++
     await turn.open(sessionId)
     turn.end()
-    await sleep(random() * pauseMs)
+    await sleep(deps.random() * deps.pauseMs)
     active--
     start()
   }
