@@ -97,7 +97,13 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
         return false
       },
       { timeoutMs: 60_000, everyMs: 100 },
-    )
+    ).catch(async error => explain(error, [sessionId]))
+  }
+
+  /** Rejects with the error and what the API says of some sessions. */
+  async function explain(error: unknown, sessionIds: readonly string[]): Promise<never> {
+    const views = await Promise.all(sessionIds.map(async id => `${id}: ${JSON.stringify(await api.session(id))}`))
+    throw new Error(`${error instanceof Error ? error.message : 'unknown'}; ${views.join('; ')}`, { cause: error })
   }
 
   return {
@@ -149,7 +155,10 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
           return missing.size === 0
         },
         { timeoutMs, everyMs: 250 },
-      )
+      ).catch(async error => {
+        const late = accepted.filter(({ text }) => missing.has(text)).map(({ sessionId }) => sessionId)
+        await explain(error, [...new Set(late)].slice(0, 5))
+      })
     },
     async idle() {
       await until(
