@@ -24,7 +24,22 @@ export const scenarios = {
     short: async () =>
       strikeWorkers('crash', { workers: 2, partitions: 4, sessions: 6, strikes: 1, textsPerStrike: 4, aimMs: 300 }),
     long: async () =>
-      strikeWorkers('crash', { workers: 3, partitions: 8, sessions: 30, strikes: 200, textsPerStrike: 1, aimMs: 1000 }),
+      strikeWorkers('crash', {
+        workers: 3,
+        partitions: 8,
+        sessions: 30,
+        strikes: 200,
+        textsPerStrike: 1,
+        aimMs: 1000,
+        // Ten sessions and more change hands at once, and the workers that take them are seconds old: their code is cold.
+        limitMs: 3000,
+      }),
+  },
+  'kill-one': {
+    short: async () =>
+      strikeWorkers('crash', { workers: 2, partitions: 1, sessions: 1, strikes: 1, textsPerStrike: 1, aimMs: 300 }),
+    long: async () =>
+      strikeWorkers('crash', { workers: 2, partitions: 1, sessions: 1, strikes: 200, textsPerStrike: 1, aimMs: 1000 }),
   },
   host: {
     short: async () =>

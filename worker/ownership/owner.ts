@@ -7,7 +7,7 @@ import type { Core, Fence } from '../types.ts'
 import { beginGeneration, type Generation } from './generation.ts'
 import { hold, type Holding, type OwnedPartition } from './holding.ts'
 import { beat, claim, release, RELEASED, unlist, type Beat } from './leases.ts'
-import { createMoves } from './moves.ts'
+import { nextToMove } from './moves.ts'
 import { plan } from './shares.ts'
 import type { Timing } from './timing.ts'
 import { within } from './within.ts'
@@ -52,7 +52,6 @@ export function createOwner(deps: OwnerDeps): Owner {
   const log = deps.log.child({ loop: 'ownership' })
   const holdings = new Map<number, Holding>()
   const coolUntil = new Map<number, number>()
-  const moves = createMoves(clock, timing.beatMs)
   let connected = false
   let mark = ''
   let runId: string | undefined
@@ -76,7 +75,7 @@ export function createOwner(deps: OwnerDeps): Owner {
     generation.adopt(found.generation)
     if (restarted) return forgetLastMoments()
     const { share, claim: free, surplus } = plan(workerId, found)
-    const moved = surplus > 0 ? moves.next(holdings) : undefined
+    const moved = surplus > 0 ? nextToMove(holdings) : undefined
     if (moved !== undefined) part(moved, 'another worker has a claim to it')
     await take(share, free)
     const foreign = found.leases.filter(
