@@ -10,7 +10,6 @@ import { onceEach, qrOf } from '../dev/stack/qr.ts'
 import type { StackOptions } from '../dev/stack/options.ts'
 import { startStack, type Stack } from '../dev/stack/stack.ts'
 import { createApi, type Api } from './api.ts'
-import { curveSetting } from './curve.ts'
 
 /** Lines of output that are shown of each part when a test fails. */
 const SHOWN_LINES = 30
@@ -47,7 +46,7 @@ export async function openHarness({ scan = true, ...options }: HarnessOptions = 
   })
   const stack = await startStack({
     ...options,
-    given: { ...options.given, worker: { LOG_LEVEL: 'debug', ...curveSetting(), ...options.given?.worker } },
+    given: { ...options.given, worker: { LOG_LEVEL: 'debug', ...options.given?.worker } },
     dir,
     path: process.env['PATH'] ?? '',
     onLine(source, line) {

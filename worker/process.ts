@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module'
-import { installNativeCurve } from './curve/install.ts'
+import { installPatches } from './baileys/install.ts'
+import { VendorMismatch } from './baileys/vendors.ts'
 import { createLog } from './log.ts'
 import { isOfBaileys, statusCodeOf } from './rejections.ts'
 import { readSettings, SettingsError, type Settings } from './settings.ts'
@@ -23,15 +24,16 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop(n
 // Nobody would give the partitions back.
 process.on('disconnect', () => stop('its parent is gone'))
 
-if (settings.nativeCurve) installNativeCurve()
 try {
-  // Baileys binds libsignal's functions as it loads, so it loads after they were replaced.
+  await installPatches(log)
+  // Loads Baileys, too, so it comes after.
   const { runWorker } = await import('./worker.ts')
   await runWorker(settings, workerId, log, stopping.signal, () => started())
   process.exit(0)
 } catch (error) {
   if (error instanceof Error && error.name === 'Unable') end(error)
-  if (error instanceof SettingsError || (error instanceof Error && error.name === 'PartitionsMismatch')) refuse(error)
+  if (error instanceof SettingsError || error instanceof VendorMismatch) refuse(error)
+  if (error instanceof Error && error.name === 'PartitionsMismatch') refuse(error)
   fatal(error)
 }
 

@@ -75,7 +75,6 @@ const environment = z.object({
     .refine(all => all.every(item => HOST_PORT.test(item)), 'must be host:port, separated by commas')
     .default([]),
   HEALTH_HOST: z.string().optional(),
-  NATIVE_CURVE: onOff.default(true),
   JOB_EVENTS: onOff.default(false),
   FAILED_JOBS_DAYS: whole(1, 10_000).default(7),
   EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
@@ -115,8 +114,6 @@ export interface Settings {
   healthHost: string | undefined
   /** Lower-case `host:port` in private networks that media URLs may name. */
   allowPrivateHosts: readonly string[]
-  /** Whether libsignal's curve operations are replaced by libsodium's. */
-  nativeCurve: boolean
   /** How slowly each session sends. */
   pace: Pace
   /** Whether webhooks tell how each job ended. */
@@ -155,7 +152,6 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     mediaMaxBytes: given.MEDIA_MAX_BYTES,
     healthHost: given.HEALTH_HOST,
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
-    nativeCurve: given.NATIVE_CURVE,
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
     jobEvents: given.JOB_EVENTS,
     finishedJobsMs: given.FAILED_JOBS_DAYS * 24 * HOUR_MS,

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { gateFrames } from '../../worker/whatsapp/frame-gate.ts'
-import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
+import { guardWrites } from '../../worker/baileys/socket/writes.ts'
+import { rawSocketOf } from '../../worker/baileys/socket/raw-socket.ts'
 import { closed, createTestClient, linkByQr, MessageStatus, opened, type TestClient } from './test-client.ts'
 
 const BUDI = '628999000031@s.whatsapp.net'
@@ -77,7 +77,7 @@ describe('sockets', () => {
   })
 
   it('are cut before what came in the same piece', async () => {
-    const gate = gateFrames(client.socket.ws as unknown as RawSocket)
+    const gate = guardWrites(rawSocketOf(client.socket), { valid: () => true })
     await client.socket.sendMessage(BUDI, { text: 'warm again' })
     await control.fault({ kind: 'cut', when: 'before', phone, count: 1 })
     const release = gate.hold()

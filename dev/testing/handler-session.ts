@@ -17,15 +17,16 @@ import { createGuardedAgent } from '../../worker/net/guard.ts'
 import type { SessionJobName } from '../../worker/sessions/context.ts'
 import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
-import { createSocketCaches } from '../../worker/whatsapp/expiring-cache.ts'
-import { gateFrames, type GatedSocket } from '../../worker/whatsapp/frame-gate.ts'
-import { cacheGroups } from '../../worker/whatsapp/group-cache.ts'
-import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
-import { createAnswerRetries, lightenRetries } from '../../worker/whatsapp/retries.ts'
+import { createSocketCaches } from '../../worker/baileys/socket/expiring-cache.ts'
+import { guardWrites, type GatedSocket } from '../../worker/baileys/socket/writes.ts'
+import { cacheGroups, type Groups } from '../../worker/whatsapp/group-cache.ts'
+import { rawSocketOf } from '../../worker/baileys/socket/raw-socket.ts'
+import { lightenRetries } from '../../worker/baileys/socket/retry-memory.ts'
+import { createAnswerRetries } from '../../worker/whatsapp/retries.ts'
 import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
-import { silenceConsole } from '../../worker/whatsapp/silence.ts'
+import { silenceConsole } from '../../worker/baileys/process/console.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
 import { createBudget } from '../../worker/outbox/budget.ts'
 
@@ -108,15 +109,15 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       groups: async jid => knownGroups(jid),
       answers: createSocketCaches(Date.now).answers,
     }),
-    cachedGroupMetadata: async jid => groups?.(jid),
+    cachedGroupMetadata: async jid => groups?.find(jid),
   })
-  let groups: ReturnType<typeof cacheGroups> | undefined
-  const knownGroups = async (jid: string) => groups?.(jid) ?? client.socket.groupMetadata(jid)
+  let groups: Groups | undefined
+  const knownGroups = async (jid: string) => groups?.find(jid) ?? client.socket.groupMetadata(jid)
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
   let attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
-  let socket = gated(client.socket)
+  let socket = gated(client.socket, fence)
   const context = { sessionId, fence, core }
   let attached = (await attach.follow(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
@@ -129,7 +130,14 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const check = checkJob(name, { sessionId, ...data })
     if (!check.ok) throw new Error(JSON.stringify(check.errors))
     const job = { ...check.job, id, queue: 'whatsapp-jobs', createdAt: CREATED_AT, attempt }
-    const sending = { ...context, ...socket, acks: attached.acks, sent, groups: knownGroups, turn: ALONE }
+    const sending = {
+      ...context,
+      ...socket,
+      acks: attached.acks,
+      sent,
+      groups: { find: knownGroups, changed: (jid: string) => groups?.changed(jid) },
+      turn: ALONE,
+    }
     const socketGone = new AbortController()
     client.socket.ws.on('close', () => socketGone.abort())
     const handler = handlers[name] as (c: typeof sending, j: Job, s: AbortSignal) => Promise<JobResult>
@@ -141,7 +149,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     const sock = client.connect()
     groups = cacheGroups(sock, Date.now)
     lightenRetries(sock)
-    socket = gated(sock)
+    socket = gated(sock, fence)
     attached = follow(socket)
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
   }
@@ -190,6 +198,6 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
 }
 
 /** The gate that the worker puts before each socket. The client's keys are in memory. */
-function gated(sock: WASocket): GatedSocket {
-  return { sock, gate: gateFrames(sock.ws as unknown as RawSocket), holdKeys: () => () => undefined }
+function gated(sock: WASocket, fence: Fence): GatedSocket {
+  return { sock, gate: guardWrites(rawSocketOf(sock), fence), holdKeys: () => () => undefined }
 }

@@ -15,13 +15,13 @@ import { createCipher } from '../../worker/credentials/cipher.ts'
 import { openCredentials, type Credentials } from '../../worker/credentials/store.ts'
 import type { Fence } from '../../worker/types.ts'
 import { baileysLog } from '../../worker/whatsapp/baileys-log.ts'
-import { undoFailedAttempts } from '../../worker/whatsapp/failed-attempts.ts'
-import { gateFrames } from '../../worker/whatsapp/frame-gate.ts'
-import type { RawSocket } from '../../worker/whatsapp/guard-socket.ts'
-import { reuseRecords } from '../../worker/whatsapp/reuse-records.ts'
-import { silenceConsole } from '../../worker/whatsapp/silence.ts'
-import { socketKeys } from '../../worker/whatsapp/socket-keys.ts'
-import { writeAhead } from '../../worker/whatsapp/write-ahead.ts'
+import { undoFailedAttempts } from '../../worker/baileys/process/failed-attempts.ts'
+import { guardWrites } from '../../worker/baileys/socket/writes.ts'
+import type { RawSocket } from '../../worker/baileys/socket/raw-socket.ts'
+import { reuseRecords } from '../../worker/baileys/process/reuse-records.ts'
+import { silenceConsole } from '../../worker/baileys/process/console.ts'
+import { socketKeys } from '../../worker/baileys/signal/socket-keys.ts'
+import { writeAhead } from '../../worker/baileys/signal/write-ahead.ts'
 import { startRedis } from '../redis/start.ts'
 
 export const sessionId = 'user-123'
@@ -103,7 +103,7 @@ function aliceWith(redis: Redis, creds: AuthenticationCreds, make: typeof writeA
   const left: unknown[] = []
   const socket = { send: (frame: unknown) => void left.push(frame), terminate: noop, on: noop }
   const raw: RawSocket = { close: async () => undefined, socket }
-  const gate = gateFrames(raw)
+  const gate = guardWrites(raw, fence)
   const ended = Promise.withResolvers<unknown>()
   const durable = socketKeys(store, () => gate.hold(), ended.resolve)
   const signalKeys = addTransactionCapability(durable, log, transactions)

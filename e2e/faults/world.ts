@@ -12,7 +12,6 @@ import { keys } from '../../shared/keys.ts'
 import { QUEUE } from '../../shared/partition.ts'
 import { layoutOf } from '../../worker/queue/layout.ts'
 import { createApi, type Api } from '../api.ts'
-import { curveSetting } from '../curve.ts'
 import type { Accepted } from './check.ts'
 
 /** A linked session, and the contact that only it writes to. */
@@ -57,8 +56,7 @@ const ALL = 100_000
 export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'kurir-faults-'))
   const path = process.env['PATH'] ?? ''
-  const given = { ...options.given, worker: { ...curveSetting(), ...options.given?.worker } }
-  const stack = await startStack({ path, ...options, given, dir })
+  const stack = await startStack({ path, ...options, dir })
   const simulator = createSimulatorClient(stack.simulator?.url ?? '')
   const api = createApi(stack)
   const redis = new Redis(stack.redis.url, { maxRetriesPerRequest: null })
@@ -101,9 +99,9 @@ export async function startWorld(options: Omit<StackOptions, 'dir'>): Promise<Wo
   }
 
   /** Rejects with the error and what the API says of some sessions. */
-  async function explain(error: unknown, sessionIds: readonly string[]): Promise<never> {
+  async function explain(cause: unknown, sessionIds: readonly string[]): Promise<never> {
     const views = await Promise.all(sessionIds.map(async id => `${id}: ${JSON.stringify(await api.session(id))}`))
-    throw new Error(`${error instanceof Error ? error.message : 'unknown'}; ${views.join('; ')}`, { cause: error })
+    throw new Error(`${cause instanceof Error ? cause.message : 'unknown'}; ${views.join('; ')}`, { cause })
   }
 
   return {

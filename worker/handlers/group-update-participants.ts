@@ -25,5 +25,7 @@ export const groupUpdateParticipants: Handler<'GROUP_UPDATE_PARTICIPANTS'> = asy
     const code = serverCodeOf(error)
     if (code === '401' || code === '404') throw new JobFailure('NOT_IN_GROUP', `the session is not in ${jid} (${code})`)
     throw toFailure(error)
+  } finally {
+    context.groups.changed(jid)
   }
 }

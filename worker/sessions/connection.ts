@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cacheGroups } from '../whatsapp/group-cache.ts'
+import { cacheGroups, type Groups } from '../whatsapp/group-cache.ts'
 import { createAnswerRetries } from '../whatsapp/retries.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
 import type { Acks, Attach, Follow, SentStore, SessionContext } from './context.ts'
@@ -14,7 +14,7 @@ export interface ConnectionDeps {
 /** One socket of a session from its opening to its end, with those who follow it. */
 export interface Connection extends LiveSocket {
   acks: Acks
-  groups: ReturnType<typeof cacheGroups>
+  groups: Groups
   /** Aborted as soon as the socket is of no more use. */
   closed: AbortSignal
 }
@@ -46,10 +46,10 @@ export function openConnection(
       fence,
       sent,
       sock: () => live.sock,
-      groups: async jid => groups(jid),
+      groups: async jid => groups.find(jid),
       answers: state.caches.answers,
     }),
-    groupMetadata: async jid => groups(jid),
+    groupMetadata: async jid => groups.find(jid),
     listener: {
       qr: text => listener.qr(text),
       paired: () => listener.paired(),

@@ -1,9 +1,10 @@
-import type { GroupMetadata, WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
+import type { WAMessageKey, WASocket, proto } from '@whiskeysockets/baileys'
+import type { FrameGate, GatedSocket } from '../baileys/socket/writes.ts'
 import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { Core, Fence, Job, Turn } from '../types.ts'
 import type { Audience, Kept } from '../whatsapp/audience.ts'
-import type { FrameGate, GatedSocket } from '../whatsapp/frame-gate.ts'
+import type { Groups } from '../whatsapp/group-cache.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
 export interface Acks {
@@ -55,8 +56,8 @@ export interface SendContext extends SessionContext {
   gate: Pick<FrameGate, 'passed'>
   acks: Acks
   sent: SentStore
-  /** Knows a group of the session; rejects when it is not in it. */
-  groups: (jid: string) => Promise<GroupMetadata>
+  /** Knows the groups of the session; rejects when it is not in one. */
+  groups: Groups
   /** When the job may write. A handler that writes without asking runs alone. */
   turn: Turn
 }

@@ -1,6 +1,6 @@
 import type { Credentials } from '../credentials/store.ts'
 import { readDisconnect, type Disconnect } from '../whatsapp/disconnect.ts'
-import { createSocketCaches } from '../whatsapp/expiring-cache.ts'
+import { createSocketCaches } from '../baileys/socket/expiring-cache.ts'
 import type { Identity, SocketListener } from '../whatsapp/socket.ts'
 import { openConnection, type Connection, type ConnectionDeps } from './connection.ts'
 import type { SessionContext } from './context.ts'

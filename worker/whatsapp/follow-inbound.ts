@@ -3,18 +3,18 @@ import {
   MISSING_KEYS_ERROR_TEXT,
   type BaileysEventMap,
   type BinaryNode,
-  type MessageRetryManager,
   type WAMessage,
 } from '@whiskeysockets/baileys'
+import { interceptMessages } from '../baileys/socket/intercept-messages.ts'
+import type { GatedSocket } from '../baileys/socket/writes.ts'
 import type { SessionContext } from '../sessions/context.ts'
 import { MOST_IN_FLIGHT } from '../types.ts'
 import { cutToBounds } from './bounds.ts'
 import { InboundResumed } from './disconnect.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
-import type { GatedSocket } from './frame-gate.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
-import { createRoom } from './room.ts'
+import { createSemaphore } from './semaphore.ts'
 
 type EventType = MessagesUpsert['data']['type']
 
@@ -66,8 +66,7 @@ export function followInbound(
   setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
-  const nodes = new WeakMap<Uint8Array, BinaryNode>()
-  const room = createRoom(MOST_IN_FLIGHT)
+  const room = createSemaphore(MOST_IN_FLIGHT)
   const gone = new AbortController()
   let handling: Handling | undefined
   let detached = false
@@ -101,7 +100,7 @@ export function followInbound(
     if (!detached) await sock.end(new InboundResumed()).catch(() => undefined)
   }
 
-  async function handle<T>(work: () => Promise<T> | T): Promise<T | undefined> {
+  async function handle<T>(work: () => Promise<T>): Promise<T | undefined> {
     if (staysThere()) return undefined
     await room.free()
     if (staysThere()) return undefined
@@ -114,24 +113,23 @@ export function followInbound(
     }
   }
 
-  /** `text` decrypts one part of the message that is in Baileys' hands. */
-  async function decrypted<P>(ciphertext: Uint8Array, text: () => Promise<P>): Promise<P | Buffer> {
+  /** `work` decrypts one part of the message that is in Baileys' hands. */
+  async function decrypted<P>(stanza: BinaryNode | undefined, work: () => Promise<P>): Promise<P | Buffer> {
     if (detached) throw new Error('the socket is closed')
-    const node = nodes.get(ciphertext)
-    handling?.hold(node?.attrs['id'] ?? '')
+    handling?.hold(stanza?.attrs['id'] ?? '')
     try {
-      return await text()
+      return await work()
     } catch (error) {
-      if (isKnown(node)) return NOTHING
+      if (isKnown(stanza)) return NOTHING
       handling?.end()
       const isRepeat = error instanceof Error && error.message === MISSING_KEYS_ERROR_TEXT
       throw isRepeat ? new Error('decrypted before', { cause: error }) : error
     }
   }
 
-  function isKnown(node: BinaryNode | undefined): boolean {
+  function isKnown(stanza: BinaryNode | undefined): boolean {
     const { id = '', lid = '' } = sock.user ?? {}
-    return node !== undefined && line.knows(nameOf(decodeMessageNode(node, id, lid).fullMessage.key))
+    return stanza !== undefined && line.knows(nameOf(decodeMessageNode(stanza, id, lid).fullMessage.key))
   }
 
   function receive({ messages, type }: BaileysEventMap['messages.upsert']): void {
@@ -172,66 +170,17 @@ export function followInbound(
     return line.push({ name: nameOf(taken.key, taken.rest), event })
   }
 
-  function hook(): void {
-    const { messageMutex, messageRetryManager: manager, signalRepository: repository, ev, ws } = sock
-    const inTurn = messageMutex.mutex.bind(messageMutex)
-    // Nobody looks at what the work resolves with.
-    messageMutex.mutex = async work => inTurn(async () => handle(work)) as never
-
-    // Before Baileys' own listener.
-    ws.prependListener('CB:message', (node: BinaryNode) => {
-      if (!Array.isArray(node.content)) return
-      for (const { content } of node.content) if (content instanceof Uint8Array) nodes.set(content, node)
-    })
-
-    const decrypt = repository.decryptMessage.bind(repository)
-    repository.decryptMessage = async part => decrypted(part.ciphertext, async () => decrypt(part)) as never
-    const decryptGroup = repository.decryptGroupMessage.bind(repository)
-    repository.decryptGroupMessage = async part => decrypted(part.msg, async () => decryptGroup(part)) as never
-
-    const emit = ev.emit.bind(ev)
-    ev.emit = (event, data) => {
-      if (event === 'messages.upsert') receive(data as BaileysEventMap['messages.upsert'])
-      // Baileys' own listener takes the id for granted, and nobody catches what it throws.
-      if (event === 'call' && (data as BaileysEventMap['call']).some(({ id }) => typeof id !== 'string')) return false
-      return emit(event, data)
-    }
-
-    // A message that was decrypted is emitted though its socket has closed meanwhile: its receipt counts as written.
-    const client = Object.getPrototypeOf(ws) as object
-    Object.defineProperty(ws, 'isOpen', {
-      get: () =>
-        Reflect.get(client, 'isOpen', ws) === true ||
-        (handling?.holds() === true && Reflect.get(ws, 'socket') !== null),
-    })
-    if (manager !== null) hookRetries(manager)
-  }
-
-  function hookRetries(manager: MessageRetryManager): void {
-    const cancel = manager.cancelPendingPhoneRequest.bind(manager)
-    let ofOthers = false
-    const forOthers =
-      <A extends unknown[]>(work: (...args: A) => void) =>
-      (...args: A): void => {
-        ofOthers = true
-        work(...args)
-        ofOthers = false
-      }
-    manager.cancelPendingPhoneRequest = messageId => {
-      if (!ofOthers) handling?.hold(messageId)
-      cancel(messageId)
-    }
-    // These two call the one above, for a message that we sent, and for all.
-    manager.markRetrySuccess = forOthers(manager.markRetrySuccess.bind(manager))
-    manager.clear = forOthers(manager.clear.bind(manager))
-    const hasExceeded = manager.hasExceededMaxRetries.bind(manager)
-    manager.hasExceededMaxRetries = messageId => {
+  interceptMessages(sock, {
+    handle,
+    decrypt: decrypted,
+    readable: messageId => handling?.hold(messageId),
+    unreadable() {
       handling?.end()
-      return detached || hasExceeded(messageId)
-    }
-  }
-
-  hook()
+      return detached
+    },
+    emitted: receive,
+    pending: () => handling?.holds() === true,
+  })
   return {
     detach() {
       detached = true

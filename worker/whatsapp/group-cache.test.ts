@@ -16,13 +16,12 @@ function setUp() {
       asked.push(jid)
       return answer(jid)
     },
-    groupParticipantsUpdate: async () => [],
   }
-  const find = cacheGroups(source, () => now)
+  const { find, changed } = cacheGroups(source, () => now)
   return {
     find,
+    changed,
     asked,
-    source,
     notify: (from: string) => frames.emit('CB:notification,type:w:gp2', { tag: 'notification', attrs: { from } }),
     later: (ms: number) => void (now += ms),
     answers: (next: typeof answer) => void (answer = next),
@@ -30,7 +29,7 @@ function setUp() {
 }
 
 test('asks once, until the group changes or time has passed', async () => {
-  const { find, asked, notify, later, source } = setUp()
+  const { find, asked, notify, later, changed } = setUp()
   await find(GROUP)
   expect((await find(GROUP)).subject).toBe('1')
   notify('another@g.us')
@@ -38,7 +37,7 @@ test('asks once, until the group changes or time has passed', async () => {
   expect(asked).toHaveLength(1)
   notify(GROUP)
   expect((await find(GROUP)).subject).toBe('2')
-  await source.groupParticipantsUpdate(GROUP, [], 'add')
+  changed(GROUP)
   await find(GROUP)
   expect(asked).toHaveLength(3)
   later(5 * 60_000)

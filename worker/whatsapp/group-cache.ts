@@ -7,14 +7,21 @@ const TTL_MS = 5 * 60_000
 const MAX_GROUPS = 50
 
 /** What is used of a socket. */
-export type GroupSource = Pick<WASocket, 'groupMetadata' | 'groupParticipantsUpdate' | 'ws'>
+export type GroupSource = Pick<WASocket, 'groupMetadata' | 'ws'>
+
+/** The groups of one socket. */
+export interface Groups {
+  /** Rejects as the request does, and then keeps nothing. */
+  find: (jid: string) => Promise<GroupMetadata>
+  /** Forgets a group that we are changing, of which WhatsApp does not notify us. */
+  changed: (jid: string) => void
+}
 
 /**
  * The groups of one socket. Baileys asks WhatsApp for a group before each message to it, and takes this instead. A
- * group is forgotten when WhatsApp notifies of a change, or when we make one ourselves, of which WhatsApp does not
- * notify us. Rejects as the request does, and then keeps nothing.
+ * group is forgotten when WhatsApp notifies of a change.
  */
-export function cacheGroups(sock: GroupSource, now: () => number): (jid: string) => Promise<GroupMetadata> {
+export function cacheGroups(sock: GroupSource, now: () => number): Groups {
   // The promise itself is kept: a change while the request is on its way must not be covered by its answer.
   const groups = new Map<string, { metadata: Promise<GroupMetadata>; until: number }>()
 
@@ -23,16 +30,7 @@ export function cacheGroups(sock: GroupSource, now: () => number): (jid: string)
   })
   sock.ws.on('CB:ib,,dirty', () => groups.clear())
 
-  const update = sock.groupParticipantsUpdate
-  sock.groupParticipantsUpdate = async (jid, participants, action) => {
-    try {
-      return await update(jid, participants, action)
-    } finally {
-      groups.delete(jid)
-    }
-  }
-
-  return async jid => {
+  async function find(jid: string): Promise<GroupMetadata> {
     const known = groups.get(jid)
     if (known !== undefined && known.until > now()) return known.metadata
     const entry = { metadata: sock.groupMetadata(jid), until: now() + TTL_MS }
@@ -46,4 +44,6 @@ export function cacheGroups(sock: GroupSource, now: () => number): (jid: string)
       throw error
     }
   }
+
+  return { find, changed: jid => void groups.delete(jid) }
 }

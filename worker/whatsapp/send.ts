@@ -64,7 +64,7 @@ export async function sendFor(
 
 async function audienceOf({ groups }: SendContext, chat: string): Promise<Audience> {
   if (!isJidGroup(chat)) return { chat }
-  const { participants } = await groups(chat)
+  const { participants } = await groups.find(chat)
   return { chat, members: participants.map(({ id }) => id) }
 }
 

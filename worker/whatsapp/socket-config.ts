@@ -1,6 +1,6 @@
 import { Browsers, proto, type GroupMetadata, type SocketConfig, type WAVersion } from '@whiskeysockets/baileys'
 import type { GetMessage } from '../sessions/context.ts'
-import type { SocketCaches } from './expiring-cache.ts'
+import type { SocketCaches } from '../baileys/socket/expiring-cache.ts'
 
 /** How sockets of this process reach WhatsApp. */
 export interface SocketSettings {

@@ -1,26 +1,19 @@
-import {
-  initAuthCreds,
-  jidNormalizedUser,
-  makeWASocket,
-  WA_CERT_DETAILS,
-  type AuthenticationCreds,
-} from '@whiskeysockets/baileys'
+import { initAuthCreds, jidNormalizedUser, makeWASocket, type AuthenticationCreds } from '@whiskeysockets/baileys'
 import type { Logger } from 'pino'
+import { trustRootKey } from '../baileys/process/root-key.ts'
+import { socketKeys } from '../baileys/signal/socket-keys.ts'
+import { writeAhead } from '../baileys/signal/write-ahead.ts'
+import { closeInTime } from '../baileys/socket/close-in-time.ts'
+import { limitHandshake } from '../baileys/socket/handshake-limit.ts'
+import { containListeners } from '../baileys/socket/listener-guard.ts'
+import { rawSocketOf } from '../baileys/socket/raw-socket.ts'
+import { lightenRetries } from '../baileys/socket/retry-memory.ts'
+import { guardWrites, type GatedSocket } from '../baileys/socket/writes.ts'
 import type { Credentials } from '../credentials/store.ts'
 import type { Fence } from '../types.ts'
 import { baileysLog } from './baileys-log.ts'
-import { containListeners } from './contain.ts'
 import { readDisconnect, type Disconnect } from './disconnect.ts'
-import { undoFailedAttempts } from './failed-attempts.ts'
-import { gateFrames, type GatedSocket } from './frame-gate.ts'
-import { guardSocket, type RawSocket } from './guard-socket.ts'
-import { limitHandshake } from './handshake-limit.ts'
-import { lightenRetries } from './retries.ts'
-import { reuseRecords } from './reuse-records.ts'
-import { silenceConsole } from './silence.ts'
 import { configOf, type ConfigParts, type SocketSettings } from './socket-config.ts'
-import { socketKeys } from './socket-keys.ts'
-import { writeAhead } from './write-ahead.ts'
 
 /** Who a session is. */
 export interface Identity {
@@ -69,18 +62,9 @@ export interface Sockets {
   open(options: SocketOptions): LiveSocket
 }
 
-/**
- * Makes the maker of sockets. Takes the console away from libsignal first, which prints private keys on it.
- * Faster curve operations for libsignal are installed before this module is loaded, or not at all: Baileys' modules
- * bind libsignal's functions when they load.
- */
+/** Makes the maker of sockets. What is replaced of Baileys in the whole process is in place before, see `installPatches`. */
 export function createSockets(settings: SocketSettings, log: Logger): Sockets {
-  silenceConsole(log)
-  undoFailedAttempts()
-  reuseRecords()
-  if (settings.noiseRootKey !== undefined && isLoopback(settings.url)) {
-    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(settings.noiseRootKey)
-  }
+  if (settings.noiseRootKey !== undefined && isLoopback(settings.url)) trustRootKey(settings.noiseRootKey)
   return { open: options => openSocket(settings, log, options) }
 }
 
@@ -100,10 +84,11 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     makeSignalRepository: writeAhead(keys),
   })
   lightenRetries(sock)
-  const { kill } = guardSocket(sock.ws as unknown as RawSocket, options.fence, () => {
+  const raw = rawSocketOf(sock)
+  const gate = guardWrites(raw, options.fence)
+  closeInTime(raw, () => {
     if (!quiet) listener.lost()
   })
-  const gate = gateFrames(sock.ws as unknown as RawSocket)
 
   containListeners(sock.ws, (event, error) => {
     log.debug(
@@ -161,7 +146,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     },
     kill() {
       quiet = true
-      kill()
+      raw.socket?.terminate()
       void sock.end(undefined)
     },
     async logout(timeoutMs) {
