@@ -3,6 +3,7 @@ import { silenceConsole } from './process/console.ts'
 import { undoFailedAttempts } from './process/failed-attempts.ts'
 import { reuseRecords } from './process/reuse-records.ts'
 import { checkSignatures } from './process/signatures.ts'
+import { wrapBufferKeys } from './process/wrap-keys.ts'
 import { expectMembers, expectVersions, libsignal } from './vendors.ts'
 
 /**
@@ -24,6 +25,7 @@ export async function installPatches(log: Logger): Promise<void> {
   undoFailedAttempts()
   reuseRecords()
   checkSignatures()
+  wrapBufferKeys()
   await expectSockets()
 }
 
