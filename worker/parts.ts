@@ -17,7 +17,7 @@ import { SettingsError, type Settings } from './settings.ts'
 import type { Clock, Core } from './types.ts'
 import { createDecoder } from './whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from './whatsapp/media/folder.ts'
-import { createOpener } from './sessions/opener.ts'
+import { createOpener, LINKING } from './sessions/opener.ts'
 import { showInboundPaused } from './sessions/records.ts'
 import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
@@ -94,6 +94,7 @@ export async function createParts(settings: Settings, log: Logger) {
     },
     sockets: createSockets(whatsapp, log),
     opener: createOpener(),
+    linking: createOpener(LINKING),
     attach: createAttach({
       outbox,
       budget,

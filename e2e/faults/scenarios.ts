@@ -5,6 +5,7 @@ import { sendBigJobs } from './scenarios/big-jobs.ts'
 import { freezeWorker } from './scenarios/freeze.ts'
 import { fillRedis } from './scenarios/full.ts'
 import { killWhileReceiving } from './scenarios/inbound.ts'
+import { linkMany } from './scenarios/links.ts'
 import { sendHostileMedia } from './scenarios/media.ts'
 import { poisonQueue } from './scenarios/poison-job.ts'
 import { sendPoisonMessages } from './scenarios/poison-message.ts'
@@ -66,6 +67,10 @@ export const scenarios = {
         aimMs: 20_000,
         limitMs: 12_000,
       }),
+  },
+  links: {
+    short: async () => linkMany({ sessions: 50 }),
+    long: async () => linkMany({ sessions: 400 }),
   },
   freeze: {
     short: async () => freezeWorker({ sessions: 2, freezeMs: 7000, texts: 5 }),

@@ -28,10 +28,16 @@ export interface Opener {
 
 /**
  * Most of a login is waiting for WhatsApp, a hundred milliseconds and more away, so many go at once. The handshakes
- * themselves take turns on the event loop, 9 ms each, and so many that are ready at one time hold it up for half a second:
+ * themselves take turns on the event loop, 9 ms each, and so many that are ready at one time hold it up for a second:
  * with those of each partition counted alone it was three, and the beat that keeps the leases came too late.
  */
-const RESTORING: OpenerDeps = { atOnce: 64, pauseMs: 20, random: Math.random }
+const RESTORING: OpenerDeps = { atOnce: 128, pauseMs: 20, random: Math.random }
+
+/**
+ * A session that was just linked makes its 812 pre-keys at its first login, 50 ms and more of CPU in one piece. Fifty that
+ * were scanned in one moment held up the beat until the leases were lost, and all of them began anew.
+ */
+export const LINKING: OpenerDeps = { atOnce: 8, pauseMs: 0, random: Math.random }
 
 interface Turn extends Opening {
   end(): void

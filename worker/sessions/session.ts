@@ -7,6 +7,7 @@ import { JobFailure, type Outbox } from '../types.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { Connection, ConnectionDeps } from './connection.ts'
 import type { SessionContext } from './context.ts'
+import type { Opener } from './opener.ts'
 import type { Records } from './records.ts'
 import { isFinal, pauseMs, transition, UNSTARTED, type Input, type Life, type Pace, type Action } from './transition.ts'
 import { connectionEvent, disconnectOf, nextView, UNREADABLE, type Shown } from './view.ts'
@@ -20,6 +21,8 @@ export interface SessionDeps extends ConnectionDeps {
   /** In [0, 1); spreads reconnects. */
   random: () => number
   pace: Pace
+  /** Lets sessions that were just linked log in, some at a time. */
+  linking: Opener
   onChange: (sessionId: string) => void
   /** A connection ended; for metrics. */
   onDisconnect: (end: Disconnect) => void
@@ -50,6 +53,8 @@ export interface Session {
 }
 
 const LOGOUT_MS = 5000
+/** A first login that takes longer no longer holds up the others. */
+const FIRST_LOGIN_MS = 3000
 const STOPPED = { statusCode: 0, reason: 'stopped', willReconnect: false }
 const DELETED = { statusCode: 0, reason: 'deleted', willReconnect: false }
 
@@ -113,9 +118,31 @@ export function createSession(
   function follow(action: Action, input: Input): void {
     clearTimeout(pause)
     inBackground(written)
-    if (action === 'connect') inBackground(wire.connect())
+    if (action === 'connect') inBackground(isFirstLogin(input) ? logInForTheFirstTime() : wire.connect())
     if (action === 'wait' && input.type === 'closed') startLater(pauseMs(life, input.end, deps.random(), deps.pace))
     if (action === 'rest' || action === 'keep' || action === 'forget') inBackground((settling = settle(action)))
+  }
+
+  async function logInForTheFirstTime(): Promise<void> {
+    const asked = wire.generation()
+    await deps.linking.run([sessionId], {
+      signal: fence.signal,
+      async open() {
+        // Stopped meanwhile, or closed.
+        if (asked !== wire.generation() || over) return
+        await wire.connect()
+        await arrived(FIRST_LOGIN_MS)
+      },
+    })
+  }
+
+  async function arrived(timeoutMs: number): Promise<void> {
+    if (life.state !== 'connecting') return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, timeoutMs)
+    arrival = resolve
+    await promise
+    clearTimeout(timer)
   }
 
   function startLater(ms: number): void {
@@ -199,14 +226,7 @@ export function createSession(
 
     resume,
 
-    async arrived(timeoutMs) {
-      if (life.state !== 'connecting') return
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, timeoutMs)
-      arrival = resolve
-      await promise
-      clearTimeout(timer)
-    },
+    arrived,
 
     async stop() {
       if (!isFinal(life.state)) await apply({ type: 'stopped' }, { lastDisconnect: STOPPED })
@@ -238,6 +258,11 @@ export function createSession(
 
     abandon,
   }
+}
+
+/** Whether what follows is the login of a session that the phone has just accepted: WhatsApp closes with 515 then. */
+function isFirstLogin(input: Input): boolean {
+  return input.type === 'closed' && input.openMs === 0
 }
 
 function textOf(error: unknown): string {

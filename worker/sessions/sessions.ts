@@ -27,6 +27,8 @@ export interface SessionsDeps extends ConnectionDeps {
   random?: () => number
   pace?: Pace
   opener: Opener
+  /** See {@link SessionDeps}. */
+  linking: Opener
   onDisconnect?: (end: Disconnect) => void
 }
 
@@ -61,6 +63,7 @@ export function createSessions(deps: SessionsDeps): PartitionSessions {
     records,
     random,
     pace: deps.pace ?? PACE,
+    linking: deps.linking,
     onChange: changed,
     onDisconnect: end => deps.onDisconnect?.(end),
   }

@@ -18,7 +18,7 @@ import { createSentStore } from '../whatsapp/sent-store.ts'
 import type { SocketSettings } from '../whatsapp/socket-config.ts'
 import { createSockets } from '../whatsapp/socket.ts'
 import type { Attach, Follow } from './context.ts'
-import { createOpener } from './opener.ts'
+import { createOpener, LINKING } from './opener.ts'
 import { createSessions, type PartitionSessions, type SessionsDeps } from './sessions.ts'
 import { createBudget } from '../outbox/budget.ts'
 
@@ -68,6 +68,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   const attach = createAttach({ outbox, budget })
   const sessions = createSessions({
     opener: createOpener(),
+    linking: createOpener(LINKING),
     core,
     fence,
     outbox,
