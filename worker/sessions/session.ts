@@ -5,6 +5,7 @@ import { openCredentials } from '../credentials/store.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { JobFailure, type Outbox } from '../types.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
+import { createArrival } from './arrival.ts'
 import type { Connection, ConnectionDeps } from './connection.ts'
 import type { SessionContext } from './context.ts'
 import type { Opener } from './opener.ts'
@@ -96,7 +97,7 @@ export function createSession(
   let written: Promise<void> = Promise.resolve()
   let settling: Promise<void> = Promise.resolve()
   let over = false
-  let arrival: (() => void) | undefined
+  const arrival = createArrival()
 
   /** The one place that changes the state. Resolves when the state is written. */
   function apply(input: Input, shown: Shown = {}): Promise<void> {
@@ -110,7 +111,7 @@ export function createSession(
       written = outbox.append(fence, connectionEvent(sessionId, view), { view }).then(() => undefined)
     }
     follow(action, input)
-    if (life.state !== 'connecting') arrival?.()
+    if (life.state !== 'connecting') arrival.tell()
     deps.onChange(sessionId)
     return written
   }
@@ -137,12 +138,7 @@ export function createSession(
   }
 
   async function arrived(timeoutMs: number): Promise<void> {
-    if (life.state !== 'connecting') return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, timeoutMs)
-    arrival = resolve
-    await promise
-    clearTimeout(timer)
+    if (life.state === 'connecting') await arrival.within(timeoutMs)
   }
 
   function startLater(ms: number): void {
