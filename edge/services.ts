@@ -1,5 +1,5 @@
 import { createEvents, type Events } from './events/find.ts'
-import { importKeys, type ApiKeys } from './http/apiKeys.ts'
+import { importKeys, type ApiKeys } from './http/api-keys.ts'
 import { logLine, type Log } from './http/errors.ts'
 import { createJobs, type Jobs } from './jobs/find.ts'
 import { createSignIn, type SignIn } from './page/cookie.ts'

@@ -1,5 +1,5 @@
 import { getCookie, setCookie } from 'hono/cookie'
-import type { ApiKeys } from '../http/apiKeys.ts'
+import type { ApiKeys } from '../http/api-keys.ts'
 import { equalInConstantTime, toHex } from '../http/digest.ts'
 import type { RouteContext } from '../http/route.ts'
 

@@ -63,7 +63,7 @@ describe('a cookie', () => {
 
   it('ends when its time is over, and when its key is taken away', async () => {
     const { createSignIn } = await import('./cookie.ts')
-    const { importKeys } = await import('../http/apiKeys.ts')
+    const { importKeys } = await import('../http/api-keys.ts')
     const { Hono } = await import('hono')
     const at = async (now: number, keys: string[], cookie: string) => {
       const signIn = createSignIn({ apiKeys: await importKeys(keys), now: () => now })

@@ -1,7 +1,7 @@
 import { HTTP_STATUS } from '../../shared/errors.ts'
 import { TITLES, type Problem } from '../http/problem.ts'
 import type { RouteContext } from '../http/route.ts'
-import { sendPage } from './Layout.tsx'
+import { sendPage } from './layout.tsx'
 
 /** Whether a person's browser asks, and not for the API. */
 export function wantsPage(context: RouteContext): boolean {

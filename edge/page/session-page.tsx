@@ -1,7 +1,7 @@
 import type { SessionView } from '../../shared/session.ts'
 import type { JobStatus } from '../jobs/find.ts'
-import { Mistakes } from './Layout.tsx'
-import { Live } from './Live.tsx'
+import { Mistakes } from './layout.tsx'
+import { Live } from './live.tsx'
 
 /** What a session's page shows. `values` is what was typed into a form that had mistakes. */
 export interface SessionProps {

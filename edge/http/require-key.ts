@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import type { ApiKeys } from './apiKeys.ts'
+import type { ApiKeys } from './api-keys.ts'
 import { Problem } from './problem.ts'
 import type { Variables } from './route.ts'
 

@@ -1,4 +1,4 @@
-import { Mistakes } from './Layout.tsx'
+import { Mistakes } from './layout.tsx'
 
 /** The form for browsers that are not signed in. */
 export function SignInPage({ mistakes = [] }: { mistakes?: readonly string[] }) {

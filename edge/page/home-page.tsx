@@ -1,4 +1,4 @@
-import { Mistakes } from './Layout.tsx'
+import { Mistakes } from './layout.tsx'
 
 /** What the home page shows. `values` is what was typed into a form that had mistakes. */
 export interface HomeProps {

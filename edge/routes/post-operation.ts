@@ -3,7 +3,7 @@ import { checkOperation, type OperationName } from '../../shared/operations.ts'
 import { readJson } from '../http/body.ts'
 import { Problem } from '../http/problem.ts'
 import type { Route } from '../http/route.ts'
-import { idsOf, toAnswer } from './postJobs.ts'
+import { idsOf, toAnswer } from './post-jobs.ts'
 
 /** Largest body of an operation, in bytes. */
 const MAX_BODY_BYTES = 4096
