@@ -18,6 +18,9 @@ const NEED_REDIS_SERVER = [
   'worker/queue/tools.test.ts',
 ]
 
+/** Tests that look at how long Redis was held: nothing else runs beside them. */
+const ALONE = ['worker/queue/budget.test.ts']
+
 const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined ? NEED_REDIS_SERVER : [])]
 
 export default defineConfig({
@@ -27,12 +30,23 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: NODE_TESTS,
-          exclude,
+          exclude: [...exclude, ...ALONE],
           testTimeout: 20_000,
           hookTimeout: 60_000,
           // Most of them wait most of the time. By default Vitest leaves a core free, which of two is half.
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ALONE,
+          exclude,
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -55,7 +69,7 @@ export default defineConfig({
           globalSetup: ['dev/rest/test-setup.ts'],
           // One Redis serves all files, and some of them give it faults.
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           testTimeout: 20_000,
           hookTimeout: 60_000,
         },
@@ -68,7 +82,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 90_000,
           // Each file runs a whole stack: after the quick tests, and one at a time.
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           fileParallelism: false,
           maxConcurrency: 2,
         },

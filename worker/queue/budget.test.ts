@@ -71,8 +71,8 @@ describe('300 jobs of 5 MB for a session that is not open', () => {
     next.kill()
     expect(idsOf(second).slice(0, 6)).toEqual(numbers(6).map(i => `m${i}`))
     expect(most).toBeLessThanOrEqual(42 * MB)
-    // It is less than 100 on a quiet machine; before, one took 4,700 ms for 120 of them.
-    expect(await longestScript()).toBeLessThan(500)
+    // The machine may be busy; before, one took 4,700 ms for 120 of them.
+    expect(await longestScript()).toBeLessThan(100)
   }, 120_000)
 })
 
