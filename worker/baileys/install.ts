@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { silenceConsole } from './process/console.ts'
 import { undoFailedAttempts } from './process/failed-attempts.ts'
 import { reuseRecords } from './process/reuse-records.ts'
-import { checkSignatures } from './process/signatures.ts'
+import { checkedCurve, checkSignatures } from './process/signatures.ts'
 import { wrapBufferKeys } from './process/wrap-keys.ts'
 import { expectMembers, expectVersions, libsignal } from './vendors.ts'
 
@@ -19,7 +19,7 @@ export async function installPatches(log: Logger): Promise<void> {
     'SessionCipher of libsignal': [SessionCipher?.prototype, ['doDecryptWhisperMessage']],
     'SessionRecord of libsignal': [SessionRecord, ['deserialize']],
     'a SessionRecord of libsignal': [SessionRecord?.prototype, ['serialize']],
-    'curve of libsignal': [curve, ['generateKeyPair', 'calculateAgreement', 'calculateSignature', 'verifySignature']],
+    'curve of libsignal': [curve, Object.keys(checkedCurve)],
   })
   silenceConsole(log)
   undoFailedAttempts()

@@ -5,6 +5,7 @@ describe('the vendors', () => {
   it('are installed in the versions that the patches were made for', () => {
     expect(VENDORS.map(({ name }) => installedVersion(name))).toEqual(VENDORS.map(({ version }) => version))
     expect(() => expectVersions()).not.toThrow()
+    expect(installedVersion('a-package-that-nobody-has')).toBeUndefined()
   })
 
   it('of another version, or missing, are told in one line', () => {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { createRequire, findPackageJSON } from 'node:module'
 
 /** A package of which members are replaced here, and the version for which that was made. */
 export interface Vendor {
@@ -16,7 +15,8 @@ export class VendorMismatch extends Error {
   }
 }
 
-const fromBaileys = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
+const BAILEYS = import.meta.resolve('@whiskeysockets/baileys')
+const fromBaileys = createRequire(BAILEYS)
 
 /** The packages whose members are replaced. `whatsapp-rust-bridge` and libsignal are those that Baileys itself loads. */
 export const VENDORS: readonly Vendor[] = [
@@ -33,20 +33,19 @@ export function libsignal(path = 'libsignal'): unknown {
   return fromBaileys(path)
 }
 
-/** The version of a vendor that is installed, or undefined when there is none. */
+/** The version of a vendor that Baileys itself would load, or undefined when there is none. */
 export function installedVersion(name: string): string | undefined {
-  const path = /^.*[\\/]node_modules[\\/][^@\\/]+|^.*[\\/]node_modules[\\/]@[^\\/]+[\\/][^\\/]+/.exec(entryOf(name))
-  if (path === null) return undefined
-  const { version } = JSON.parse(readFileSync(`${path[0]}/package.json`, 'utf8')) as { version?: unknown }
+  const manifest = manifestOf(name)
+  if (manifest === undefined) return undefined
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: unknown }
   return typeof version === 'string' ? version : undefined
 }
 
-/** Where a vendor is. Two of them are ES modules alone, which `require` does not find. */
-function entryOf(name: string): string {
+function manifestOf(name: string): string | undefined {
   try {
-    return fromBaileys.resolve(name)
+    return findPackageJSON(name, BAILEYS)
   } catch {
-    return fileURLToPath(import.meta.resolve(name))
+    return undefined
   }
 }
 
