@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How restored sessions are opened. */
+/** How sessions take turns. */
 export interface OpenerDeps {
   /** How many open at the same time. */
   atOnce: number
@@ -10,7 +10,7 @@ export interface OpenerDeps {
   random(): number
 }
 
-/** What opens a partition's restored sessions. */
+/** What a turn is for. */
 export interface Opening {
   /** Opens one session and resolves when it has arrived or failed. Never rejects. */
   open(sessionId: string): Promise<void>
@@ -18,7 +18,7 @@ export interface Opening {
   signal: AbortSignal
 }
 
-/** Opens the restored sessions of a process, some at a time, whichever partition they are of. */
+/** Opens sessions of a process in turns, some at a time, whichever partition they are of: those that are restored, or just linked. */
 export interface Opener {
   /** Opens all of these. Resolves when each has had its turn, or will not have one any more. */
   run(sessionIds: readonly string[], opening: Opening): Promise<void>
