@@ -19,6 +19,7 @@ import { ALONE, type Fence, type Job, type Outbox } from '../../worker/types.ts'
 import { createAttach } from '../../worker/whatsapp/attach.ts'
 import { createSocketCaches } from '../../worker/baileys/socket/expiring-cache.ts'
 import { guardWrites, type GatedSocket } from '../../worker/baileys/socket/writes.ts'
+import { createDevices } from '../../worker/whatsapp/devices.ts'
 import { cacheGroups, type Groups } from '../../worker/whatsapp/group-cache.ts'
 import { rawSocketOf } from '../../worker/baileys/socket/raw-socket.ts'
 import { lightenRetries } from '../../worker/baileys/socket/retry-memory.ts'
@@ -99,6 +100,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   }
 
   const control = createSimulatorClient(simulator.controlUrl)
+  const caches = createSocketCaches(Date.now)
   const client = createTestClient(simulator.waUrl, {
     fetchAgent: new HttpsAgent({ ca: simulator.caPem }),
     getMessage: createAnswerRetries({
@@ -107,8 +109,9 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       sent,
       sock: () => client.socket,
       groups: async jid => knownGroups(jid),
-      answers: createSocketCaches(Date.now).answers,
+      answers: caches.answers,
     }),
+    userDevicesCache: caches.userDevices,
     cachedGroupMetadata: async jid => groups?.find(jid),
   })
   let groups: Groups | undefined
@@ -118,6 +121,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   lightenRetries(client.socket)
   let attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
   let socket = gated(client.socket, fence)
+  let devices = createDevices(client.socket, caches.userDevices)
   const context = { sessionId, fence, core }
   let attached = (await attach.follow(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
@@ -135,6 +139,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       ...socket,
       acks: attached.acks,
       sent,
+      devices,
       groups: { find: knownGroups, changed: (jid: string) => groups?.changed(jid) },
       turn: ALONE,
     }
@@ -150,6 +155,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     groups = cacheGroups(sock, Date.now)
     lightenRetries(sock)
     socket = gated(sock, fence)
+    devices = createDevices(sock, caches.userDevices)
     attached = follow(socket)
     await client.on('connection.update', ({ connection }) => connection === 'open' || undefined)
   }
@@ -181,6 +187,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
       await control.disconnect(phone, { how: 'cut' })
       await client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
       attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
+      await caches.userDevices.flushAll()
       await open()
     },
     async [Symbol.asyncDispose]() {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createDevices, type Devices } from '../whatsapp/devices.ts'
 import { cacheGroups, type Groups } from '../whatsapp/group-cache.ts'
 import { createAnswerRetries } from '../whatsapp/retries.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
@@ -15,6 +16,7 @@ export interface ConnectionDeps {
 export interface Connection extends LiveSocket {
   acks: Acks
   groups: Groups
+  devices: Devices
   /** Aborted as soon as the socket is of no more use. */
   closed: AbortSignal
 }
@@ -75,6 +77,7 @@ export function openConnection(
     ...live,
     acks: attachment.acks,
     groups,
+    devices: createDevices(live.sock, state.caches.userDevices),
     closed: gone.signal,
     async end() {
       release()

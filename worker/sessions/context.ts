@@ -4,6 +4,7 @@ import type { JobName } from '../../shared/contract.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { Core, Fence, Job, Turn } from '../types.ts'
 import type { Audience, Kept } from '../whatsapp/audience.ts'
+import type { Devices } from '../whatsapp/devices.ts'
 import type { Groups } from '../whatsapp/group-cache.ts'
 
 /** Waits for what WhatsApp's server says of the messages of one socket. Made by {@link Attach}, one a socket. */
@@ -58,6 +59,8 @@ export interface SendContext extends SessionContext {
   sent: SentStore
   /** Knows the groups of the session; rejects when it is not in one. */
   groups: Groups
+  /** Knows the devices of those that messages go to. */
+  devices: Devices
   /** When the job may write. A handler that writes without asking runs alone. */
   turn: Turn
 }

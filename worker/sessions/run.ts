@@ -23,8 +23,8 @@ export async function runInConnection(
   turn: Turn,
 ): Promise<JobResult> {
   if (connection === undefined) throw waits('the session is not open')
-  const { sock, gate, acks, groups, closed } = connection
-  const context: SendContext = { ...session, sock, gate, acks, sent, groups, turn }
+  const { sock, gate, acks, groups, devices, closed } = connection
+  const context: SendContext = { ...session, sock, gate, acks, sent, groups, devices, turn }
   // The name and the data of a job belong together; the compiler cannot see that through a lookup by name.
   const handler = handlers[job.name] as (context: SendContext, job: Job, signal: AbortSignal) => Promise<JobResult>
   try {

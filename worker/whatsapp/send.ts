@@ -34,7 +34,7 @@ export async function sendFor(
   // What takes a while to build is no suspect before it is written.
   if (outgoing.costly !== true) context.turn.asked()
   try {
-    const to = await findRecipient(sock, outgoing.to)
+    const to = await findRecipient(context, outgoing.to, ownJids(context))
     const earlier = outgoing.costly === true ? await sent.get(fence, sessionId, messageId) : undefined
     const message =
       earlier?.message ??
@@ -62,13 +62,15 @@ export async function sendFor(
   }
 }
 
-async function audienceOf({ groups }: SendContext, chat: string): Promise<Audience> {
+async function audienceOf({ groups, devices }: SendContext, chat: string): Promise<Audience> {
   if (!isJidGroup(chat)) return { chat }
   const { participants } = await groups.find(chat)
-  return { chat, members: participants.map(({ id }) => id) }
+  const members = participants.map(({ id }) => id)
+  await devices.find(members)
+  return { chat, members }
 }
 
-/** A status goes to the devices that are named; no list of contacts is kept, so it is our own that show it. */
+/** Our own number. A status goes to the devices that are named; no list of contacts is kept, so it is ours that show it. */
 function ownJids({ sock }: SendContext): string[] {
   const id = sock.user?.id
   return id === undefined ? [] : [id.replace(/:\d+@/, '@')]
