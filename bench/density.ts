@@ -11,6 +11,8 @@ const AWAY_MS = 100
 const SOME = 1000
 const MANY = Number(process.env['DENSITY_SESSIONS'] ?? 5000)
 const IDLE_SECONDS = 20
+/** What Node gives its heap in a container of 2 GB. */
+const IN_2_GB = ['--max-old-space-size=1024']
 
 const TARGETS = {
   openSeconds: 15,
@@ -100,7 +102,7 @@ async function afterStart(world: World, count: number): Promise<Row[]> {
   const stopping = performance.now()
   await workerOf(world).stop()
   const stopMs = performance.now() - stopping
-  const worker = await world.stack.startWorker()
+  const worker = await world.stack.startWorker({}, IN_2_GB)
   const pid = worker.workPid
   const [at, cpu] = [performance.now(), cpuMs(pid)]
   await allOpen(worker, count)

@@ -4,6 +4,7 @@ import { keys } from '../shared/keys.ts'
 import { importSecret } from '../shared/signature.ts'
 import { createCipher } from './credentials/cipher.ts'
 import { createHandlers } from './handlers/index.ts'
+import { collectAfterBursts } from './health/collect.ts'
 import { createMetrics } from './health/metrics.ts'
 import { createGuardedAgent, hostPortOf } from './net/guard.ts'
 import { createOutbox } from './outbox/append.ts'
@@ -93,7 +94,7 @@ export async function createParts(settings: Settings, log: Logger) {
       folders.close()
     },
     sockets: createSockets(whatsapp, log),
-    opener: createOpener(),
+    opener: createOpener(undefined, collectAfterBursts(log)),
     linking: createOpener(LINKING),
     attach: createAttach({
       outbox,

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createOpener } from './opener.ts'
 
 const ids = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -8,7 +8,8 @@ function opener(atOnce: number) {
   const gates: (() => void)[] = []
   let most = 0
   let now = 0
-  const made = createOpener({ atOnce, pauseMs: 0, random: () => 0 })
+  const told: number[] = []
+  const made = createOpener({ atOnce, pauseMs: 0, random: () => 0 }, count => told.push(count))
   const open = async (sessionId: string) => {
     opened.push(sessionId)
     most = Math.max(most, ++now)
@@ -31,6 +32,7 @@ function opener(atOnce: number) {
     opened,
     release,
     most: () => most,
+    told,
   }
 }
 
@@ -39,6 +41,13 @@ it('opens every session once, so many at a time, of all partitions', async () =>
   await release(Promise.all([run(ids), run(['g', 'h'])]))
   expect(opened).toEqual([...ids, 'g', 'h'])
   expect(most()).toBe(2)
+})
+
+it('tells how many were opened when all have had their turn', async () => {
+  const { run, release, told } = opener(2)
+  await release(Promise.all([run(ids), run(['g', 'h'])]))
+  await vi.waitUntil(() => told.length > 0)
+  expect(told).toEqual([8])
 })
 
 it('takes those first that somebody waits for', async () => {

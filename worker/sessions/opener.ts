@@ -43,11 +43,12 @@ interface Turn extends Opening {
   end(): void
 }
 
-/** See {@link Opener}. */
-export function createOpener(deps: OpenerDeps = RESTORING): Opener {
+/** See {@link Opener}. `onEmpty` is told how many were opened each time when nobody has or awaits a turn any more. */
+export function createOpener(deps: OpenerDeps = RESTORING, onEmpty?: (opened: number) => void): Opener {
   const waiting = new Map<string, Turn>()
   const urgent = new Set<string>()
   let active = 0
+  let opened = 0
 
   function start(): void {
     while (active < deps.atOnce) {
@@ -67,7 +68,11 @@ export function createOpener(deps: OpenerDeps = RESTORING): Opener {
     turn.end()
     await sleep(deps.random() * deps.pauseMs)
     active--
+    opened++
     start()
+    if (active > 0) return
+    onEmpty?.(opened)
+    opened = 0
   }
 
   return {
