@@ -10,16 +10,16 @@ const NEED_REDIS_SERVER = [
   'e2e/faults/faults.test.ts',
   'worker/credentials/store.test.ts',
   'worker/health/health.test.ts',
-  'worker/lanes/lanes.test.ts',
+  'worker/jobs/lane/lanes.test.ts',
   'worker/ownership/owner.test.ts',
-  'worker/queue/budget.test.ts',
-  'worker/queue/consumer.test.ts',
-  'worker/queue/poison.test.ts',
-  'worker/queue/tools.test.ts',
+  'worker/jobs/budget.test.ts',
+  'worker/jobs/consumer.test.ts',
+  'worker/jobs/poison.test.ts',
+  'worker/jobs/tools.test.ts',
 ]
 
 /** Tests that look at how long Redis was held: nothing else runs beside them. */
-const ALONE = ['worker/queue/budget.test.ts']
+const ALONE = ['worker/jobs/budget.test.ts']
 
 const exclude = [...configDefaults.exclude, ...(findRedisServer() === undefined ? NEED_REDIS_SERVER : [])]
 

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
-import type { Pace } from './lanes/pacing.ts'
+import type { Pace } from './jobs/lane/pacing.ts'
 import type { BudgetSizes } from './outbox/budget.ts'
 import type { Retention } from './outbox/store.ts'
 

@@ -9,7 +9,7 @@ import * as z from 'zod'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
 import { QUEUE } from '../../shared/partition.ts'
-import { openJobs } from '../../worker/queue/open.ts'
+import { openJobs } from '../../worker/jobs/open.ts'
 import { connectRedis } from '../../worker/redis/connection.ts'
 import type { Fence } from '../../worker/types.ts'
 

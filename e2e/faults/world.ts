@@ -10,7 +10,7 @@ import { startStack, type Stack } from '../../dev/stack/stack.ts'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
 import { QUEUE } from '../../shared/partition.ts'
-import { layoutOf } from '../../worker/queue/layout.ts'
+import { layoutOf } from '../../worker/jobs/bullmq/layout.ts'
 import { createApi, type Api } from '../api.ts'
 import type { Accepted } from './check.ts'
 

@@ -1,4 +1,4 @@
-import type { Operate } from '../queue/operate.ts'
+import type { Operate } from '../jobs/operations.ts'
 import { JobFailure } from '../types.ts'
 import type { Deliverer } from './deliverer.ts'
 

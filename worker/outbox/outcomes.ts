@@ -1,7 +1,7 @@
 import type { JobEvent } from '../../shared/events.ts'
 import { ownIdOf } from '../../shared/job-id.ts'
 import { isOperationName } from '../../shared/operations.ts'
-import type { OutcomeOf } from '../queue/ending.ts'
+import type { OutcomeOf } from '../jobs/ending.ts'
 import { newEventId } from './append.ts'
 
 /** An event for each job that names a session. Operations tell of events themselves, and of nothing else. */

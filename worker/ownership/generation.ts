@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { keys } from '../../shared/keys.ts'
 import { queueOf } from '../../shared/partition.ts'
-import { layoutOf } from '../queue/layout.ts'
+import { layoutOf } from '../jobs/bullmq/layout.ts'
 import { plainScript } from '../redis/script.ts'
 
 /** Which data Redis holds: changes, always upwards, when it was given an older copy of them. */

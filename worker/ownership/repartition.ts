@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import { partitionOf, queueOf } from '../../shared/partition.ts'
-import { layoutOf } from '../queue/layout.ts'
+import { layoutOf } from '../jobs/bullmq/layout.ts'
 
 /** The number of partitions cannot be changed now; the message says why. */
 export class RepartitionError extends Error {}

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedisProxy, type RedisProxy } from '../../dev/redis/proxy.ts'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { until } from '../../dev/stack/until.ts'
-import { createDoorbell } from '../queue/doorbell.ts'
-import { layoutOf } from '../queue/layout.ts'
+import { createDoorbell } from '../jobs/bullmq/doorbell.ts'
+import { layoutOf } from '../jobs/bullmq/layout.ts'
 import { createConnections } from './connections.ts'
 
 const log = pino({ level: 'silent' })

@@ -4,8 +4,8 @@ import { persist } from '../redis/persist.ts'
 import { isThere, readHash, readSet } from '../redis/reads.ts'
 import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import { queueOf } from '../../shared/partition.ts'
-import { layoutOf } from '../queue/layout.ts'
-import { untell } from '../queue/told.ts'
+import { layoutOf } from '../jobs/bullmq/layout.ts'
+import { untell } from '../jobs/bullmq/told.ts'
 import type { Core, Fence } from '../types.ts'
 
 /** What Redis keeps of sessions beside their credentials and events. Writes throw `FencedError`. */

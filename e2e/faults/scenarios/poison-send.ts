@@ -1,6 +1,6 @@
 import { CLOSINGS_FIELD } from '../../../shared/keys.ts'
 import { QUEUE } from '../../../shared/partition.ts'
-import { layoutOf } from '../../../worker/queue/layout.ts'
+import { layoutOf } from '../../../worker/jobs/bullmq/layout.ts'
 import { judgeSends } from '../check.ts'
 import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
