@@ -24,6 +24,8 @@ describe('the curve', () => {
     const [pair, other] = [checkedCurve.generateKeyPair(), checkedCurve.generateKeyPair()]
     const message = randomBytes(40)
     const signature = checkedCurve.calculateSignature(pair.privKey, message)
+    // What was found good is remembered, and must not make anything else good.
+    expect(checkedCurve.verifySignature(pair.pubKey, message, signature)).toBe(true)
     for (let bit = 0; bit < 512; bit += 37) {
       const forged = Buffer.from(signature)
       forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7))

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import * as bridge from 'whatsapp-rust-bridge'
+import { keepNewest } from '../../keep-newest.ts'
 import { libsignal } from '../vendors.ts'
 
 /**
@@ -46,13 +48,30 @@ export function checkSignatures(): void {
   Object.assign(libsignal('libsignal/src/curve.js') as object, checkedCurve)
 }
 
+/**
+ * Signatures that were found good lately, by a digest of all that was compared. Each login checks the two certificates of
+ * WhatsApp, which are the same for all sessions, and a check takes a third of a millisecond: of a thousand sessions that
+ * come back at once that is more than half a second of the event loop.
+ */
+const good = new Map<string, true>()
+const MOST_GOOD = 16
+
 /** The bridge throws for what is malformed, and answers false for what does not fit. */
 function isSignature(publicKey: Buffer, message: Uint8Array, signature: Uint8Array): boolean {
+  // The key and the signature have one length each, so that no two checks have the same text.
+  const fixed = publicKey.length === 33 && signature.length === 64
+  const name = fixed
+    ? createHash('sha256').update(publicKey).update(signature).update(message).digest('base64')
+    : undefined
+  if (name !== undefined && good.has(name)) return true
   try {
-    return bridge.verifySignature(publicKey, message, signature)
+    if (!bridge.verifySignature(publicKey, message, signature)) return false
   } catch {
     return false
   }
+  if (name !== undefined) good.set(name, true)
+  keepNewest(good, MOST_GOOD)
+  return true
 }
 
 /** With its type byte: some callers leave it out. */
