@@ -30,9 +30,14 @@ async function ended({ id = '' }: Job): Promise<Job> {
 }
 
 it('runs the jobs of a BullMQ producer that knows the contract alone', async () => {
-  const data = { sessionId: 'foreign', to: `${CONTACT}@s.whatsapp.net`, text: 'dari BullMQ' }
-  await producer().add('SEND_TEXT', data, { ...JOB_OPTIONS, backoff: { ...JOB_OPTIONS.backoff } })
+  const data = { sessionId: 'foreign', to: `${CONTACT}@s.whatsapp.net`, text: 'dari BullMQ', mention: [CONTACT] }
+  const job = await producer().add('SEND_TEXT', data, { ...JOB_OPTIONS, backoff: { ...JOB_OPTIONS.backoff } })
   expect(await use().simulator.waitForReceived(1, { chat: CONTACT })).toMatchObject([{ text: 'dari BullMQ' }])
+  // What it wrote in vain is told where it may look.
+  const { api, stack } = use()
+  const statusUrl = `${stack.edge}/v1/sessions/foreign/jobs/${job.id}`
+  const ended = await api.waitForEnd({ id: job.id ?? '', name: job.name, sessionId: 'foreign', statusUrl })
+  expect(ended).toMatchObject({ state: 'completed', result: { warnings: [{ path: 'data.mention' }] } })
 })
 
 const GARBAGE: [string, string, unknown][] = [

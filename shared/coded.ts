@@ -18,9 +18,7 @@ export function coded<T>(test: (value: T) => boolean, code: FieldCode, message: 
 export function fieldErrors(error: z.core.$ZodError, base = ''): FieldError[] {
   return error.issues.slice(0, MAX_FIELD_ERRORS).map(issue => {
     const code = codeOf(issue)
-    // zod's own words for an absent field speak of its types, not to the person who forgot it.
-    const message = code === 'MISSING_FIELD' ? 'is missing' : issue.message
-    return { path: pathText(issue.path, base), code, message }
+    return { path: pathText(issue.path, base), code, message: code === 'MISSING_FIELD' ? 'is missing' : wordsOf(issue) }
   })
 }
 
@@ -28,6 +26,26 @@ function codeOf(issue: z.core.$ZodIssue): FieldCode {
   if (issue.code === 'custom') return (issue.params?.['code'] as FieldCode | undefined) ?? 'INVALID_FIELD'
   if (issue.code === 'invalid_type' && issue.input === undefined) return 'MISSING_FIELD'
   return 'INVALID_FIELD'
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+}
+
+/** zod's own words speak of its types, not to the person who wrote the field. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return `must be ${KINDS[issue.expected] ?? issue.expected}`
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
+  const isText = 'origin' in issue && issue.origin === 'string'
+  if (issue.code === 'too_small') return isText ? 'must not be empty' : `must be at least ${issue.minimum}`
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}${isText ? ' characters' : ''}`
+  return issue.message
 }
 
 function pathText(path: readonly PropertyKey[], base: string): string {

@@ -34,7 +34,7 @@ describe('the examples of contract.md', () => {
   test.each(jobExamples.map(example => [example['name'], example['data']]))(
     '%s is accepted as it stands',
     (name, data) => {
-      expect(checkJob(name, data)).toEqual({ ok: true, job: { name, data } })
+      expect(checkJob(name, data)).toEqual({ ok: true, job: { name, data }, unknown: [] })
     },
   )
 
@@ -55,7 +55,6 @@ describe('beyond the examples, a job may have', () => {
     ['a bare phone number', 'SEND_TEXT', { ...text, to: '+62 812-3456-7890' }, text],
     ['bare numbers as mentions', 'SEND_TEXT', { ...text, mentions: ['6281234567890'] }, { ...text, mentions: [TO] }],
     ['no mentions', 'SEND_TEXT', { ...text, mentions: [] }, { ...text, mentions: [] }],
-    ['unknown fields, which are dropped', 'SEND_TEXT', { ...text, colour: 'red' }, text],
     ['no selectableCount', 'SEND_POLL', poll, { ...poll, selectableCount: 0 }],
     ['any number of choices', 'SEND_POLL', { ...poll, selectableCount: 0 }, { ...poll, selectableCount: 0 }],
     ['as many choices as options', 'SEND_POLL', { ...poll, selectableCount: 2 }, { ...poll, selectableCount: 2 }],
@@ -90,7 +89,13 @@ describe('beyond the examples, a job may have', () => {
       { ...text, quoted: { key: targetKey } },
     ],
   ])('%s', (_, name, data, checked) => {
-    expect(checkJob(name, data)).toEqual({ ok: true, job: { name, data: checked } })
+    expect(checkJob(name, data)).toEqual({ ok: true, job: { name, data: checked }, unknown: [] })
+  })
+
+  test('unknown fields, which are told and dropped', () => {
+    const check = checkJob('SEND_TEXT', { ...text, colour: 'red' })
+    expect(check).toMatchObject({ ok: true, unknown: [{ path: 'data.colour', code: 'UNKNOWN_FIELD' }] })
+    expect(check.ok && check.job).toEqual({ name: 'SEND_TEXT', data: text })
   })
 
   test('a text as long as allowed', () => {
@@ -124,6 +129,7 @@ const refusals: [FieldCode, string, unknown, unknown][] = [
   ['INVALID_FIELD', 'data.selectableCount', 'SEND_POLL', { ...poll, selectableCount: -1 }],
   ['INVALID_FIELD', 'data.selectableCount', 'SEND_POLL', { ...poll, selectableCount: 0.5 }],
   ['INVALID_FIELD', 'data.quoted.message', 'SEND_REPLY', { ...text, quoted: { key: targetKey, message: 'x' } }],
+  ['UNKNOWN_FIELD', 'data.texts', 'SEND_TEXT', { ...text, text: undefined, texts: 'x' }],
   ['INVALID_SESSION_ID', 'data.sessionId', 'STOP_SESSION', { sessionId: 'kurir:lease:0' }],
   ['INVALID_JID', 'data.to', 'SEND_TEXT', { ...text, to: 'budi@example.com' }],
   ['INVALID_JID', 'data.mentions[1]', 'SEND_TEXT', { ...text, mentions: [TO, '1234567890@g.us'] }],
@@ -184,7 +190,7 @@ function nested(levels: number): unknown {
 describe('a job is refused', () => {
   test.each(refusals)('%s at %s (%#)', (code, path, name, data) => {
     expect(errorsOf(name, data)).toContainEqual({ path, code, message: expect.any(String) as string })
-    expect(errorsOf(name, data)).toHaveLength(1)
+    expect(errorsOf(name, data)).toHaveLength(code === 'UNKNOWN_FIELD' ? 2 : 1)
   })
 
   test('with every field code but that of job options, which the edge checks', () => {

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from './coded.ts'
 import { group, person, phoneNumber, recipient, sessionId } from './jid.ts'
 import { media } from './media.ts'
+import { unknownFields } from './unknown-fields.ts'
 import { findMalformed } from './well-formed.ts'
 
 /** Longest text of a message, in UTF-16 units. WhatsApp's own clients stop at half of it. */
@@ -79,7 +80,7 @@ const sendPoll = z
 
 /**
  * The data of each job, by job name. The single source: types, HTTP validation and the worker's own check of what a
- * foreign producer put into the queue all come from here. Unknown fields are dropped.
+ * foreign producer put into the queue all come from here. Unknown fields are dropped; {@link checkJob} names them.
  */
 export const jobSchemas = {
   START_SESSION: z.object({
@@ -142,8 +143,14 @@ export type JobData<N extends JobName = JobName> = z.infer<(typeof jobSchemas)[N
 /** A checked job: its name and data belong together. */
 export type ContractJob = { [N in JobName]: { name: N; data: JobData<N> } }[JobName]
 
-/** The outcome of a check: the job, or what is wrong with it. */
-export type JobCheck = { ok: true; job: ContractJob } | { ok: false; errors: FieldError[] }
+/**
+ * The outcome of a check: the job, or what is wrong with it. `unknown`: the fields that would be ignored. The edge refuses
+ * them; a foreign producer, which nobody answers, is told in the job's result.
+ */
+export type JobCheck = { ok: true; job: ContractJob; unknown: FieldError[] } | { ok: false; errors: FieldError[] }
+
+/** The fields that a caller has from a webhook, and hands back as they came. */
+const AS_GIVEN: ReadonlySet<string> = new Set(['key', 'quoted'])
 
 /** Checks one job's name and data against the contract. `base` stands before the paths of errors. */
 export function checkJob(name: unknown, data: unknown, base = ''): JobCheck {
@@ -159,11 +166,13 @@ export function checkJob(name: unknown, data: unknown, base = ''): JobCheck {
   const malformed = findMalformed(data, path)
   if (malformed.length > 0) return { ok: false, errors: malformed }
   const result = jobSchemas[name].safeParse(data, { reportInput: true })
-  if (!result.success) return { ok: false, errors: fieldErrors(result.error, path) }
-  return { ok: true, job: { name, data: result.data } as ContractJob }
+  const unknown = unknownFields(jobSchemas[name], data, { owner: name, path, asGiven: AS_GIVEN })
+  if (!result.success) return { ok: false, errors: [...fieldErrors(result.error, path), ...unknown] }
+  return { ok: true, job: { name, data: result.data } as ContractJob, unknown }
 }
 
-function isJobName(name: unknown): name is JobName {
+/** Whether this is the name of a job of the contract. */
+export function isJobName(name: unknown): name is JobName {
   return typeof name === 'string' && Object.hasOwn(jobSchemas, name)
 }
 

@@ -13,7 +13,7 @@ test('an operation is no job of the contract', () => {
 
 test('an operation is checked', () => {
   const operation = { name: 'REPLAY_EVENTS', data: { sessionId: 'a', fromSeq: 7 } }
-  expect(checkOperation('REPLAY_EVENTS', { ...operation.data, more: 1 })).toEqual({ ok: true, operation })
+  expect(checkOperation('REPLAY_EVENTS', operation.data)).toEqual({ ok: true, operation })
 })
 
 test.each([
@@ -21,6 +21,7 @@ test.each([
   ['REPLAY_EVENTS', { sessionId: 'a', fromSeq: 0 }, 'fromSeq', 'INVALID_FIELD'],
   ['REPLAY_EVENTS', { sessionId: 'a', fromSeq: 1.5 }, 'fromSeq', 'INVALID_FIELD'],
   ['REPLAY_EVENTS', { sessionId: 'a', fromSeq: 2 ** 53 }, 'fromSeq', 'INVALID_FIELD'],
+  ['REPLAY_EVENTS', { sessionId: 'a', fromSeq: 1, from_seq: 2 }, 'from_seq', 'UNKNOWN_FIELD'],
   ['REDRIVE_EVENT', { sessionId: 'a', seq: '3' }, 'seq', 'INVALID_FIELD'],
   ['REDRIVE_EVENT', { sessionId: 'a b', seq: 3 }, 'sessionId', 'INVALID_SESSION_ID'],
 ] as const)('%s of %j names what is wrong', (name, data, path, code) => {

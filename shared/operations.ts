@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { fieldErrors, type FieldError } from './coded.ts'
 import { sessionId } from './jid.ts'
+import { unknownFields } from './unknown-fields.ts'
 
 const seq = z.number().int().positive()
 
@@ -38,6 +39,8 @@ export function isOperationName(name: unknown): name is OperationName {
 /** Checks an operation's data. */
 export function checkOperation(name: OperationName, data: unknown): OperationCheck {
   const result = operationSchemas[name].safeParse(data, { reportInput: true })
-  if (!result.success) return { ok: false, errors: fieldErrors(result.error) }
+  const unknown = unknownFields(operationSchemas[name], data, { owner: name, path: '' })
+  const errors = [...(result.success ? [] : fieldErrors(result.error)), ...unknown]
+  if (!result.success || unknown.length > 0) return { ok: false, errors }
   return { ok: true, operation: { name, data: result.data } as Operation }
 }

@@ -20,6 +20,8 @@ export const jobResult = z.object({
   groupJid: z.string().optional(),
   /** What WhatsApp said of each participant: `200`, or its error code. */
   participants: z.array(z.object({ jid: z.string(), status: z.string() })).optional(),
+  /** What of the job's data was ignored, when a foreign producer added it: fields that its schema does not have. */
+  warnings: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })).optional(),
   /** Of REPLAY_EVENTS: how many events are sent again. */
   replayed: z.number().int().optional(),
   /** Of REDRIVE_EVENT: the event's new seq. */

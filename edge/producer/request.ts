@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from '../../shared/coded.ts'
-import { checkJob } from '../../shared/contract.ts'
+import { checkJob, isJobName, jobSchemas } from '../../shared/contract.ts'
+import { unknownField } from '../../shared/unknown-fields.ts'
 import { MAX_FIELD_ERRORS } from '../../shared/well-formed.ts'
 import type { NewJob } from './producer.ts'
 
@@ -63,6 +64,9 @@ const optionSchemas = {
 
 const jobOptions = z.object(optionSchemas).optional()
 
+/** What a job of a post has. */
+const JOB_FIELDS = ['name', 'data', 'opts']
+
 /** The outcome of reading a post: its jobs, and whether it was a batch; or what is wrong with it. */
 export type PostCheck = { ok: true; jobs: NewJob[]; batch: boolean } | { ok: false; errors: FieldError[] }
 
@@ -79,6 +83,8 @@ export function readPost(body: unknown): PostCheck {
     return refuse('jobs', `must be a list of 1 to ${MAX_BATCH} jobs`)
   }
   const errors: FieldError[] = []
+  const beside = Object.keys(body).filter(name => name !== 'jobs')
+  tell(errors, beside.slice(0, MAX_FIELD_ERRORS).map(besideJobs))
   const jobs = list.flatMap((item, index) => readJob(item, `jobs[${index}]`, errors) ?? [])
   return errors.length > 0 ? { ok: false, errors } : { ok: true, jobs, batch: true }
 }
@@ -89,11 +95,28 @@ function readJob(item: unknown, base: string, errors: FieldError[]): NewJob | un
     return undefined
   }
   const checked = checkJob(item['name'], item['data'], base)
-  if (!checked.ok) tell(errors, checked.errors)
+  const beside = fieldsBeside(item, base)
+  tell(errors, [...(checked.ok ? checked.unknown : checked.errors), ...beside])
   const options = readOptions(item['opts'], base === '' ? 'opts' : `${base}.opts`, errors)
-  if (!checked.ok || options === undefined) return undefined
+  if (!checked.ok || checked.unknown.length > 0 || beside.length > 0 || options === undefined) return undefined
   // What the schema returned, not what was posted: unknown fields may be megabytes that nobody reads.
   return { ...checked.job, sessionId: checked.job.data.sessionId, ...options }
+}
+
+/** Fields beside `data` that no job has. Many are options of the job or belong into its data, and are told so. */
+function fieldsBeside(item: Record<string, unknown>, path: string): FieldError[] {
+  const names = Object.keys(item).filter(name => !JOB_FIELDS.includes(name))
+  const { name: job } = item
+  const dataFields = isJobName(job) ? Object.keys(jobSchemas[job].shape) : ['sessionId']
+  return names.slice(0, MAX_FIELD_ERRORS).map(name => {
+    const error = unknownField(name, { owner: 'a job', path, known: JOB_FIELDS })
+    if (Object.hasOwn(optionSchemas, name)) return { ...error, message: 'is an option: put it into opts' }
+    return dataFields.includes(name) ? { ...error, message: 'belongs to the job: put it into data' } : error
+  })
+}
+
+function besideJobs(name: string): FieldError {
+  return unknownField(name, { owner: 'a batch', path: '', known: ['jobs'] })
 }
 
 function readOptions(
@@ -104,10 +127,10 @@ function readOptions(
   if (opts === undefined) return {}
   const code = 'INVALID_JOB_OPTION'
   const unknown = isRecord(opts) ? Object.keys(opts).filter(name => !Object.hasOwn(optionSchemas, name)) : []
-  const message = 'is no option: there are delay, priority, jobId and expiresAt'
+  const known = { owner: 'opts', path, known: Object.keys(optionSchemas) }
   tell(
     errors,
-    unknown.slice(0, MAX_FIELD_ERRORS).map(name => ({ path: `${path}.${name}`, code, message })),
+    unknown.slice(0, MAX_FIELD_ERRORS).map(name => ({ ...unknownField(name, known), code })),
   )
   const result = jobOptions.safeParse(opts, { reportInput: true })
   if (!result.success) {

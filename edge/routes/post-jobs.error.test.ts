@@ -29,6 +29,7 @@ const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
   UNKNOWN_JOB: [job('SEND_PIGEON', { sessionId }), 'name'],
   MISSING_FIELD: [job('SEND_TEXT', { sessionId, text: 'a' }), 'data.to'],
   INVALID_FIELD: [job('SEND_MEDIA', { sessionId, to, type: 'hologram', media: 'aGk=' }), 'data.type'],
+  UNKNOWN_FIELD: [job('SEND_TEXT', { sessionId, to, text: 'a', mention: [to] }), 'data.mention'],
   INVALID_SESSION_ID: [job('START_SESSION', { sessionId: '../etc' }), 'data.sessionId'],
   INVALID_JID: [job('SEND_TEXT', { sessionId, to: 'somebody', text: 'a' }), 'data.to'],
   INVALID_PHONE_NUMBER: [job('START_SESSION', { sessionId, phoneNumber: '12' }), 'data.phoneNumber'],
@@ -73,6 +74,36 @@ describe('a job that does not fit the contract', () => {
     const { errors } = await response.json<ProblemBody>()
     expect(errors?.length).toBeGreaterThan(0)
     expect(errors?.length).toBeLessThanOrEqual(100)
+  })
+
+  it.each<[string, object, string, string]>([
+    ['an option beside data', { ...text('a'), delay: 5 }, 'delay', 'is an option: put it into opts'],
+    ['a field of data beside it', { ...text('a'), mentions: [] }, 'mentions', 'belongs to the job: put it into data'],
+    ['a misspelt part', { ...text('a'), Opts: {} }, 'Opts', 'is no field of a job: did you mean opts?'],
+    [
+      'a misspelt option',
+      { ...text('a'), opts: { job_id: 'x' } },
+      'opts.job_id',
+      'is no field of opts: did you mean jobId?',
+    ],
+    ['something beside the batch', { jobs: [text('a')], delay: 5 }, 'delay', 'is no field of a batch: there are jobs'],
+    ['one of a batch', { jobs: [{ ...text('a'), delay: 5 }] }, 'jobs[0].delay', 'is an option: put it into opts'],
+  ])('is told of %s', async (_, body, path, message) => {
+    const response = await post(body)
+    expect(response.status).toBe(400)
+    const { errors } = await response.json<ProblemBody>()
+    expect(errors).toEqual([{ path, code: expect.any(String), message }])
+  })
+
+  it('is told what to do when its data stands beside it', async () => {
+    const response = await post({ name: 'SEND_TEXT', sessionId, to, text: 'a' })
+    const { errors } = await response.json<ProblemBody>()
+    expect(errors?.map(({ path, code }) => [path, code])).toEqual([
+      ['data', 'MISSING_FIELD'],
+      ['sessionId', 'UNKNOWN_FIELD'],
+      ['to', 'UNKNOWN_FIELD'],
+      ['text', 'UNKNOWN_FIELD'],
+    ])
   })
 
   it('refuses the whole batch, and says where', async () => {

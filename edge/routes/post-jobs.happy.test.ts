@@ -13,7 +13,7 @@ describe('one job', () => {
   it('is stored as the contract reads it, with the id of its session, and answered with where it can be watched', async () => {
     const sessionId = newSession()
     const data = { ...text(sessionId).data, mentions: [] }
-    const response = await post({ name: 'SEND_TEXT', data: { ...data, to: '+62 812-3456-7890', extra: { empty: {} } } })
+    const response = await post({ name: 'SEND_TEXT', data: { ...data, to: '+62 812-3456-7890' } })
     expect(response.status).toBe(202)
     const job = await response.json<Accepted>()
     expect(job).toEqual({

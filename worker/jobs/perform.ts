@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { JobResult } from '../../shared/receipt.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { JobFailure, type Clock, type Fence, type Sessions, type Turn } from '../types.ts'
 import type { Ending } from './ending.ts'
@@ -72,7 +73,10 @@ export function createPerform(deps: PerformDeps): Perform {
       return end({ state: 'failed', code: 'JOB_EXPIRED', message: 'the job was not run before its expiresAt' })
     }
     try {
-      return end({ state: 'completed', result: await sessions.run(held.job, signal, turn) })
+      return end({
+        state: 'completed',
+        result: { ...(await sessions.run(held.job, signal, turn)), ...warningsOf(held) },
+      })
     } catch (error) {
       const failure = asFailure(error)
       const { code, message } = failure
@@ -91,6 +95,11 @@ export function createPerform(deps: PerformDeps): Perform {
       return { settled }
     }
   }
+}
+
+/** Nobody else tells a foreign producer that a field which it gave does nothing. */
+function warningsOf({ warnings }: Held): Pick<JobResult, 'warnings'> {
+  return warnings.length === 0 ? {} : { warnings: [...warnings] }
 }
 
 function asFailure(error: unknown): JobFailure {

@@ -1,3 +1,4 @@
+import type { FieldError } from '../../shared/coded.ts'
 import { checkJob } from '../../shared/contract.ts'
 import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
 import { checkOperation, isOperationName, type Operation } from '../../shared/operations.ts'
@@ -31,6 +32,8 @@ export interface Held extends JobRef {
   bytes: number
   /** How often its owner died while it ran. */
   crashes: number
+  /** What of its data is ignored. Only a foreign producer's job has such fields. */
+  warnings: readonly FieldError[]
   /** How often it is blamed for the end of its session's connection. */
   closings: number
 }
@@ -92,6 +95,7 @@ export function readJob([id, flat]: RawJob, queue: string, partition: number, pa
     job,
     bytes: text?.length ?? 0,
     crashes: count(fields.get('stc')),
+    warnings: check.unknown.slice(0, MOST_REASONS),
     closings: count(fields.get(CLOSINGS_FIELD)),
   }
   return { kind: 'job', held }
