@@ -1,42 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
-import type { Lanes } from './lane/lanes.ts'
+import { LONGEST_READ_MS, type Doorbell } from './bullmq/doorbell.ts'
+import { fetchJobs, refillLanes, type Fetched, type Refill } from './bullmq/fetch.ts'
+import { label } from './bullmq/label.ts'
+import { park } from './bullmq/park.ts'
+import { createAlarm } from './alarm.ts'
+import { createDispatch, FETCH_BYTES, MOST_FETCHED, type DispatchDeps } from './dispatch.ts'
 import { MOST_HELD } from './lane/lanes.ts'
+import type { Held } from './read.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { isOutage, tellOutage } from '../redis/outage.ts'
-import type { Core, Fence } from '../types.ts'
-import type { Aside } from './bullmq/aside.ts'
-import { createDispatch, FETCH_BYTES, MOST_FETCHED } from './dispatch.ts'
-import { LONGEST_READ_MS, type Doorbell } from './bullmq/doorbell.ts'
-import type { Fetched, Refill, Source } from './bullmq/fetch.ts'
-import type { Finisher } from './bullmq/finish.ts'
-import type { Forward } from './bullmq/forward.ts'
-import type { Label } from './bullmq/label.ts'
-import type { Layout } from './bullmq/layout.ts'
-import type { RunOperation } from './operations.ts'
-import type { Orphans } from './bullmq/orphans.ts'
-import type { Park } from './bullmq/park.ts'
-import type { Held } from './read.ts'
-import type { ScheduleNext } from './bullmq/schedule.ts'
 
 /** What a consumer needs. */
-export interface ConsumerDeps extends Pick<Core, 'log' | 'clock'> {
-  /** The connection of `source`; see there. */
-  redis: Redis
-  fence: Fence
-  aside: Aside
-  orphans: Orphans
-  label: Label
-  layout: Layout
-  partitions: number
-  source: Source
-  park: Park
-  forward: Forward
-  scheduleNext: ScheduleNext
-  runOperation: RunOperation
-  finisher: Finisher
+export interface ConsumerDeps extends DispatchDeps {
   doorbell: Doorbell
-  lanes: Lanes
 }
 
 /** Moves jobs between one partition's queue, its lanes in Redis and its lanes here. */
@@ -67,48 +43,29 @@ const WARY_FOR_MS = LONGEST_READ_MS + 2000
  * that the order of the queue survives by construction and not by care.
  */
 export function createConsumer(deps: ConsumerDeps): Consumer {
-  const { fence, lanes, source, park, clock } = deps
+  const { queue, lanes, aside } = deps
+  const { fence, clock } = queue
   const log = deps.log.child({ loop: 'consumer' })
-  const { read, dispatch, parkAll, recover } = createDispatch(deps, log)
+  const { read, dispatch, parkAll, recover } = createDispatch({ ...deps, log })
   let ringing = false
   /** Nothing was to be had at the last fetch, and nothing has rung since. */
   let dry = false
   /** Only so many jobs may be active; nobody rings for one that comes meanwhile, so each end is a ring. */
   let capped = false
-  let woken = false
   /** The queue's own keys hold what they should, as far as is known. */
   let mended = false
   let waryUntil = fence.epoch > 1 ? clock.monotonic() + WARY_FOR_MS : 0
-  let wakeUp = () => {}
-
-  function wake() {
-    woken = true
-    wakeUp()
-  }
-
-  async function asleep(ms: number, signal: AbortSignal) {
-    if (!woken && !signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const end = () => resolve()
-      wakeUp = end
-      const timer = setTimeout(end, ms)
-      signal.addEventListener('abort', end, { once: true })
-      await promise
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-    }
-    woken = false
-  }
+  const alarm = createAlarm()
 
   /** Resolves with whether the queue refused to give parked jobs. */
   async function refill(wanted: Refill[]): Promise<boolean> {
-    const { lanes: filled, refused, aside } = await source.refill(wanted, room())
-    deps.aside.tell(aside)
+    const { lanes: filled, refused, aside: unreadable } = await refillLanes(queue, wanted, room())
+    aside.tell(unreadable)
     for (const [i, { taken, ...parked }] of filled.entries()) {
       const held: Held[] = []
       for (const raw of taken) {
         const reading = read(raw)
-        await deps.scheduleNext(raw)
+        await deps.schedules.next(raw)
         // What has a session's name may still not keep to the contract.
         if (reading.kind === 'job' && reading.held.sessionId === parked.sessionId) held.push(reading.held)
         else await dispatch([raw])
@@ -125,10 +82,10 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   }
 
   async function fetch(): Promise<Fetched> {
-    const fetched = await source.fetch(Math.min(MOST_FETCHED, MOST_HELD - lanes.held.size), room())
-    deps.aside.tell(fetched.aside)
+    const fetched = await fetchJobs(queue, Math.min(MOST_FETCHED, MOST_HELD - lanes.held.size), room())
+    aside.tell(fetched.aside)
     await dispatch(fetched.jobs)
-    await deps.label(fetched.unread)
+    await label(queue, fetched.unread)
     fetched.parked.forEach(parked => lanes.parkedIs(parked))
     dry = fetched.dry
     capped = fetched.capped
@@ -146,7 +103,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       }
       ringing = false
       dry = false
-      wake()
+      alarm.ring()
     }
     void rung()
   }
@@ -174,14 +131,14 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     async run(signal) {
       lanes.onChange(() => {
         if (capped) dry = false
-        wake()
+        alarm.ring()
       })
       let recovered = false
       let takeover = true
       while (!signal.aborted) {
         try {
           if (!mended) {
-            await deps.aside.brokenKeys([...lanes.held.values()].map(({ sessionId }) => sessionId))
+            await aside.brokenKeys([...lanes.held.values()].map(({ sessionId }) => sessionId))
             mended = true
           }
           if (!recovered) {
@@ -191,7 +148,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
             recovered = true
           }
           const pause = await round()
-          if (pause > 0) await asleep(pause, signal)
+          if (pause > 0) await alarm.sleep(pause, signal)
         } catch (error) {
           if (error instanceof FencedError) return
           // The reply of a command may be lost, and with it jobs that it took.
@@ -207,7 +164,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     },
     async giveBack() {
       lanes.stop()
-      for (let groups = lanes.leaving(); groups.length > 0; groups = lanes.leaving()) await park(groups)
+      for (let groups = lanes.leaving(); groups.length > 0; groups = lanes.leaving()) await park(queue, groups)
     },
   }
 }

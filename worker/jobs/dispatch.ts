@@ -3,12 +3,17 @@ import { isOperationName } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { isOutage } from '../redis/outage.ts'
-import type { ConsumerDeps } from './consumer.ts'
-import type { Misplaced } from './bullmq/forward.ts'
-import type { Orphan } from './bullmq/orphans.ts'
-import type { ParkGroup, Parking } from './bullmq/park.ts'
-import { readJob, type Held, type RawJob, type Reading } from './read.ts'
+import type { Aside } from './bullmq/aside.ts'
+import { surveyLanes } from './bullmq/fetch.ts'
+import { forward, type Misplaced } from './bullmq/forward.ts'
+import { findOrphans, loadJobs, type Orphan } from './bullmq/orphans.ts'
+import type { OwnedQueue } from './bullmq/owned-queue.ts'
+import { park, type ParkGroup, type Parking } from './bullmq/park.ts'
+import type { Schedules } from './bullmq/schedule.ts'
 import { dropVanished } from './bullmq/vanished.ts'
+import type { Lanes } from './lane/lanes.ts'
+import { runOperation, type OperationDeps } from './operations.ts'
+import { readJob, type Held, type RawJob, type Reading } from './read.ts'
 
 /** Jobs in one fetch: enough to make the round trip cheap, few enough not to stall the event loop. */
 export const MOST_FETCHED = 64
@@ -16,6 +21,18 @@ export const MOST_FETCHED = 64
 export const FETCH_BYTES = 4 * 1024 * 1024
 /** Jobs that one command parks; keeps it short for everyone else on Redis. */
 const MOST_PARKED = 250
+
+/** What dispatching needs. */
+export interface DispatchDeps extends OperationDeps {
+  /** Its connection takes jobs, and serves nothing else. */
+  queue: OwnedQueue
+  aside: Aside
+  schedules: Schedules
+  lanes: Lanes
+  /** How many partitions there are. */
+  partitions: number
+  log: Logger
+}
 
 /** Brings jobs that stand in `active` to where they belong. Throws `FencedError`, or that Redis is away. */
 export interface Dispatch {
@@ -28,8 +45,9 @@ export interface Dispatch {
 }
 
 /** See {@link Dispatch}. */
-export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
-  const { fence, layout, lanes, source, park } = deps
+export function createDispatch(deps: DispatchDeps): Dispatch {
+  const { queue, lanes, aside, log } = deps
+  const { fence, layout } = queue
 
   function read(raw: RawJob) {
     return readJob(raw, layout.queue, fence.partition, deps.partitions)
@@ -42,7 +60,7 @@ export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
     const moves: Promise<unknown>[] = []
     for (const raw of jobs) {
       const reading = read(raw)
-      moves.push(deps.scheduleNext(raw))
+      moves.push(deps.schedules.next(raw))
       switch (reading.kind) {
         case 'job': {
           const { held } = reading
@@ -50,7 +68,7 @@ export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
           break
         }
         case 'operation':
-          moves.push(deps.aside.unless(raw[0], async () => deps.runOperation(reading)))
+          moves.push(aside.unless(raw[0], async () => runOperation(deps, reading)))
           break
         case 'misplaced':
           misplaced.push(reading)
@@ -60,31 +78,31 @@ export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
           moves.push(fail(reading))
           break
         case 'vanished':
-          moves.push(deps.aside.unless(raw[0], async () => dropVanished(deps, reading.id)))
+          moves.push(aside.unless(raw[0], async () => dropVanished(queue, reading.id)))
           break
       }
     }
     moves.push(parkAll(groupsOf(refused, 'back')))
-    if (misplaced.length > 0) moves.push(forward(misplaced))
+    if (misplaced.length > 0) moves.push(forwardAll(misplaced))
     // One that fails must not end the round while others are under way: they would be taken for nobody's.
     const failed = (await Promise.allSettled(moves)).find(result => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
 
   /** All in their order; where one of them cannot be moved, each by itself. */
-  async function forward(misplaced: readonly Misplaced[]) {
+  async function forwardAll(misplaced: readonly Misplaced[]) {
     try {
-      await deps.forward(misplaced)
+      await forward(queue, misplaced)
     } catch (error) {
       if (error instanceof FencedError || isOutage(error)) throw error
-      for (const each of misplaced) await deps.aside.unless(each.id, async () => deps.forward([each]))
+      for (const each of misplaced) await aside.unless(each.id, async () => forward(queue, [each]))
     }
   }
 
   async function parkAll(groups: readonly ParkGroup[]) {
     if (groups.length === 0) return
-    const parked = await park(groups)
-    deps.aside.tell(parked.aside)
+    const parked = await park(queue, groups)
+    aside.tell(parked.aside)
     for (const lane of parked.lanes) lanes.parkedIs(lane)
   }
 
@@ -94,8 +112,8 @@ export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
 
   /** Puts jobs that nobody holds in front of their lanes, without their data: it may be what killed their owner. */
   async function recover(takeover: boolean) {
-    const { orphans, aside } = await deps.orphans.find(lanes.held)
-    deps.aside.tell(aside)
+    const { orphans, aside: unreadable } = await findOrphans(queue, lanes.held)
+    aside.tell(unreadable)
     const ours = ({ name, sessionId }: Orphan) =>
       sessionId !== '' && !isOperationName(name) && partitionOf(sessionId, deps.partitions) === fence.partition
     // Several of a session may have run, of which one may have killed its owner: the oldest is blamed, and then runs
@@ -110,11 +128,11 @@ export function createDispatch(deps: ConsumerDeps, log: Logger): Dispatch {
       await parkAll(groupsOf(parkings.slice(Math.max(0, end - MOST_PARKED), end), 'front'))
     }
     for (let ids = orphans.filter(orphan => !ours(orphan)).map(({ id }) => id); ids.length > 0;) {
-      const jobs = await deps.orphans.load(ids.slice(0, MOST_FETCHED), FETCH_BYTES)
+      const jobs = await loadJobs(queue, ids.slice(0, MOST_FETCHED), FETCH_BYTES)
       await dispatch(jobs)
       ids = ids.slice(jobs.length)
     }
-    lanes.parkedAre(await source.survey())
+    lanes.parkedAre(await surveyLanes(queue))
     if (orphans.length > 0) log.info({ jobs: orphans.length, takeover }, 'jobs without a holder returned')
   }
 

@@ -6,16 +6,12 @@ import type { Core, Fence, Sessions } from '../types.ts'
 import { createAside } from './bullmq/aside.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { createDoorbell } from './bullmq/doorbell.ts'
-import { createSource } from './bullmq/fetch.ts'
 import type { Outcomes } from './ending.ts'
 import { createFinisher } from './bullmq/finish.ts'
-import { createForward } from './bullmq/forward.ts'
-import { createLabel } from './bullmq/label.ts'
 import { layoutOf } from './bullmq/layout.ts'
-import { createRunOperation, type Operate } from './operations.ts'
-import { createOrphans } from './bullmq/orphans.ts'
-import { createPark } from './bullmq/park.ts'
-import { createScheduleNext } from './bullmq/schedule.ts'
+import type { OwnedQueue } from './bullmq/owned-queue.ts'
+import type { Operate } from './operations.ts'
+import { createSchedules } from './bullmq/schedule.ts'
 
 /** What running the jobs of one owned partition needs. */
 export interface JobsDeps {
@@ -65,9 +61,9 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   }
   fence.signal.addEventListener('abort', onLost, { once: true })
 
-  const { onAside } = deps
-  const aside = createAside({ redis: core.redis, fence, layout, clock, log, onAside })
-  const finisher = aside.finisher(createFinisher({ redis: core.redis, fence, layout, clock, outcomes: deps.outcomes }))
+  const settling: OwnedQueue = { redis: core.redis, fence, layout, clock }
+  const aside = createAside(settling, log, deps.onAside)
+  const finisher = aside.finisher(createFinisher(settling, deps.outcomes))
   const perform = createPerform({
     sessions,
     finisher,
@@ -79,25 +75,16 @@ export function openJobs(deps: JobsDeps): Jobs & { run(): Promise<void> } {
   })
   const lanes = createLanes({ sessions, perform, ...(deps.pause && { pause: deps.pause }) })
   const doorbell = createDoorbell(blocking, layout)
-  const label = createLabel(taking, fence, layout)
   const consumer = createConsumer({
     log,
-    clock,
-    redis: taking,
-    fence,
-    layout,
+    queue: { ...settling, redis: taking },
     partitions,
     lanes,
     finisher,
     doorbell,
     aside,
-    label,
-    orphans: createOrphans({ redis: taking, fence, layout, clock, label }),
-    source: createSource({ redis: taking, fence, layout, clock }),
-    park: createPark({ redis: taking, fence, layout, clock }),
-    forward: createForward(taking, fence, layout),
-    scheduleNext: createScheduleNext(core.redis, layout, log),
-    runOperation: createRunOperation(deps.operate, finisher, log),
+    schedules: createSchedules(core.redis, layout, log),
+    operate: deps.operate,
   })
   let running: Promise<void> = Promise.resolve()
 

@@ -182,7 +182,7 @@ async function finishing() {
   await bench.queue().add('SEND_TEXT', text('s', 'x'), JOB_OPTIONS)
   await bench.redis.lmove(layout.wait, layout.active, 'RIGHT', 'LEFT')
   const { redis } = bench
-  const finisher = createFinisher({ redis, fence: owner.fence, layout, clock: testClock(), outcomes: outcomes() })
+  const finisher = createFinisher({ redis, fence: owner.fence, layout, clock: testClock() }, outcomes())
   const ref = { id: '1', name: 'SEND_TEXT', sessionId: 's', attemptsMade: 0, options: readOptions('{}') }
   return {
     owner,

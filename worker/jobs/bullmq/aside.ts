@@ -1,12 +1,10 @@
-import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../../../shared/keys.ts'
 import { FencedError, fencedScript } from '../../redis/fenced.ts'
 import { isOutage } from '../../redis/outage.ts'
-import type { Clock, Fence } from '../../types.ts'
 import type { Finisher } from './finish.ts'
-import type { Layout } from './layout.ts'
 import { JOBS } from './lua.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 
 /** What a script set aside: an id or the name of a key, cut, and a word for the reason. */
 export type SetAside = [id: string, reason: string]
@@ -27,17 +25,6 @@ export interface Aside {
   brokenKeys(sessionIds: readonly string[]): Promise<number>
   /** Ends jobs also when something that belongs to a job, such as its parent, is broken. */
   finisher(plain: Finisher): Finisher
-}
-
-/** What setting aside needs. */
-export interface AsideDeps {
-  redis: Redis
-  fence: Fence
-  layout: Layout
-  clock: Clock
-  log: Logger
-  /** Told of how many were set aside, and why. */
-  onAside?: ((reason: string) => void) | undefined
 }
 
 const HEAD = `${JOBS}
@@ -105,8 +92,12 @@ end
 return told
 `)
 
-/** See {@link Aside}. */
-export function createAside({ redis, fence, layout, clock, log, onAside }: AsideDeps): Aside {
+/** See {@link Aside}. `onAside` is told of each thing that was set aside, and why. */
+export function createAside(
+  { redis, fence, layout, clock }: OwnedQueue,
+  log: Logger,
+  onAside?: (reason: string) => void,
+): Aside {
   const { active, wait, prioritized, delayed, failed, prefix } = layout
   const common = [keys.aside(fence.partition), active, wait, prioritized, delayed]
 

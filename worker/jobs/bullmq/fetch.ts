@@ -1,10 +1,9 @@
-import type { Redis } from 'ioredis'
 import { keys } from '../../../shared/keys.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Clock, Fence } from '../../types.ts'
 import type { SetAside } from './aside.ts'
 import { FETCH, REFILL } from './fetch-script.ts'
-import { moveToActiveKeys, type Layout } from './layout.ts'
+import { moveToActiveKeys } from './layout.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 import type { RawJob, Unread } from '../read.ts'
 import { workerNameOf } from './worker-name.ts'
 
@@ -58,65 +57,58 @@ end
 return found
 `)
 
-/** Takes jobs from an owned partition's queue and lanes into BullMQ's `active`. */
-export interface Source {
-  /** Takes up to `room` jobs, of `budget` bytes at most, unless the first alone is larger. */
-  fetch(room: number, budget: number): Promise<Fetched>
-  /**
-   * Takes parked jobs back, of `budget` bytes at most, unless the first alone is larger. `refused`: the queue is paused or
-   * limited, and some were left where they are.
-   */
-  refill(wanted: readonly Refill[], budget: number): Promise<{ lanes: Refilled[]; refused: boolean; aside: SetAside[] }>
-  /** Every lane that has parked jobs. */
-  survey(): Promise<Parked[]>
-}
-
-/** What a source needs. `redis` should fail, not repeat, a command whose connection breaks: a repeat takes twice. */
-export interface SourceDeps {
-  redis: Redis
-  fence: Fence
-  layout: Layout
-  clock: Clock
-}
-
-/** See {@link Source}. */
-export function createSource({ redis, fence, layout, clock }: SourceDeps): Source {
-  const { partition } = fence
-  const ours = [keys.parked(partition), keys.aside(partition), keys.due(partition)]
-  const scriptKeys = [...moveToActiveKeys(layout), ...ours]
-  const worker = workerNameOf(fence)
-  const common = () => [layout.prefix, clock.now(), keys.lane(''), keys.laneControls(''), worker]
+/**
+ * Takes up to `room` jobs from the queue into BullMQ's `active`, of `budget` bytes at most, unless the first alone is
+ * larger. Throws as fenced scripts do.
+ */
+export async function fetchJobs(queue: OwnedQueue, room: number, budget: number): Promise<Fetched> {
+  const { redis, fence } = queue
+  const reply = (await FETCH.run(redis, fence, keysOf(queue), [...argumentsOf(queue), room, budget])) as FetchReply
+  const [jobs, grown, dry, refused, limitedMs, nextDelayed, aside, unread, capped] = reply
   return {
-    async fetch(room, budget) {
-      const reply = await FETCH.run(redis, fence, scriptKeys, [...common(), room, budget])
-      const [jobs, grown, dry, refused, limitedMs, nextDelayed, aside, unread, capped] = reply as FetchReply
-      const next = Math.max(0, nextDelayed)
-      const parked = grown.map(parkedOf)
-      return {
-        jobs,
-        parked,
-        dry: dry === 1,
-        refused,
-        limitedMs,
-        nextDelayed: next,
-        aside,
-        unread,
-        capped: capped === 1,
-      }
-    },
-    async refill(wanted, budget) {
-      const args = wanted.flatMap(({ sessionId, count, from }) => [sessionId, count, from])
-      const reply = await REFILL.run(redis, fence, scriptKeys, [...common(), budget, ...args])
-      const [rows, refused, aside] = reply as [[string, RawJob[], number, number][], number, SetAside[]]
-      const lanes = rows.map(([sessionId, taken, jobs, controls]) => ({ sessionId, taken, jobs, controls }))
-      return { lanes, refused: refused === 1, aside }
-    },
-    async survey() {
-      const args = [keys.lane(''), keys.laneControls('')]
-      const rows = (await SURVEY.run(redis, fence, [keys.parked(fence.partition)], args)) as Row[]
-      return rows.map(parkedOf)
-    },
+    jobs,
+    parked: grown.map(parkedOf),
+    dry: dry === 1,
+    refused,
+    limitedMs,
+    nextDelayed: Math.max(0, nextDelayed),
+    aside,
+    unread,
+    capped: capped === 1,
   }
+}
+
+/**
+ * Takes parked jobs back into `active`, of `budget` bytes at most, unless the first alone is larger. `refused`: the queue is
+ * paused or limited, and some were left where they are. Throws as fenced scripts do.
+ */
+export async function refillLanes(
+  queue: OwnedQueue,
+  wanted: readonly Refill[],
+  budget: number,
+): Promise<{ lanes: Refilled[]; refused: boolean; aside: SetAside[] }> {
+  const { redis, fence } = queue
+  const args = wanted.flatMap(({ sessionId, count, from }) => [sessionId, count, from])
+  const reply = await REFILL.run(redis, fence, keysOf(queue), [...argumentsOf(queue), budget, ...args])
+  const [rows, refused, aside] = reply as [[string, RawJob[], number, number][], number, SetAside[]]
+  const lanes = rows.map(([sessionId, taken, jobs, controls]) => ({ sessionId, taken, jobs, controls }))
+  return { lanes, refused: refused === 1, aside }
+}
+
+/** Every lane that has parked jobs. Throws as fenced scripts do. */
+export async function surveyLanes({ redis, fence }: OwnedQueue): Promise<Parked[]> {
+  const args = [keys.lane(''), keys.laneControls('')]
+  const rows = (await SURVEY.run(redis, fence, [keys.parked(fence.partition)], args)) as Row[]
+  return rows.map(parkedOf)
+}
+
+function keysOf({ fence, layout }: OwnedQueue): string[] {
+  const { partition } = fence
+  return [...moveToActiveKeys(layout), keys.parked(partition), keys.aside(partition), keys.due(partition)]
+}
+
+function argumentsOf({ fence, layout, clock }: OwnedQueue): (string | number)[] {
+  return [layout.prefix, clock.now(), keys.lane(''), keys.laneControls(''), workerNameOf(fence)]
 }
 
 type FetchReply = [

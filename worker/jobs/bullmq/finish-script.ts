@@ -1,10 +1,8 @@
-import type { Redis } from 'ioredis'
 import { keys } from '../../../shared/keys.ts'
 import { RECEIPT_TTL_SECONDS } from '../../../shared/receipt.ts'
 import { STORE } from '../../outbox/scripts.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Fence } from '../../types.ts'
-import type { Layout } from './layout.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 import { TELL_ORIGIN } from './origin.ts'
 import { MOVE_TO_FINISHED, NO_LOCK, TRACED } from './scripts.ts'
 import type { Ended, OutcomeOf } from '../ending.ts'
@@ -79,7 +77,7 @@ const METRICS_MINUTES = 7 * 24 * 60
  * job's session, 0 where there is no event. Throws `FencedError`, or an error after which some may have ended.
  */
 export async function finishAll(
-  { redis, fence, layout }: { redis: Redis; fence: Fence; layout: Layout },
+  { redis, fence, layout }: OwnedQueue,
   now: number,
   ended: readonly Ended[],
   outcomes: readonly ReturnType<OutcomeOf>[],

@@ -1,11 +1,9 @@
-import type { Redis } from 'ioredis'
 import type { JobCode } from '../../../shared/errors.ts'
 import { FencedError, fencedScript } from '../../redis/fenced.ts'
-import type { Clock, Fence } from '../../types.ts'
 import type { Ended, Ending, Outcomes } from '../ending.ts'
 import { finishAll } from './finish-script.ts'
-import type { Layout } from './layout.ts'
 import { backoffMs } from './options.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 import type { JobRef } from '../read.ts'
 import { MOVE_TO_DELAYED, NO_LOCK, TRACED } from './scripts.ts'
 
@@ -28,18 +26,12 @@ return moveToDelayed(KEYS, ARGV)
 /** Most jobs that one command ends; keeps the script short for everyone else on Redis. */
 const MOST_AT_ONCE = 64
 
-/** What a finisher needs. */
-export interface FinisherDeps {
-  redis: Redis
-  fence: Fence
-  layout: Layout
-  clock: Clock
-  /** Absent: no events tell of jobs. */
-  outcomes?: Outcomes | undefined
-}
-
-/** See {@link Finisher}. While a command is on its way, jobs that end go together in the next. */
-export function createFinisher({ redis, fence, layout, clock, outcomes }: FinisherDeps): Finisher {
+/**
+ * See {@link Finisher}. While a command is on its way, jobs that end go together in the next. Without `outcomes` no events
+ * tell of jobs.
+ */
+export function createFinisher(queue: OwnedQueue, outcomes?: Outcomes): Finisher {
+  const { redis, fence, layout, clock } = queue
   const waiting: (Ended & PromiseWithResolvers<void>)[] = []
   let busy = false
 
@@ -54,7 +46,7 @@ export function createFinisher({ redis, fence, layout, clock, outcomes }: Finish
     try {
       const now = clock.now()
       const events = batch.map(ended => outcomes?.of(ended, now))
-      const seqs = await finishAll({ redis, fence, layout }, now, batch, events)
+      const seqs = await finishAll(queue, now, batch, events)
       batch.forEach((ended, i) => {
         const { sessionId } = ended.ref
         if (events[i] !== undefined && sessionId !== undefined) outcomes?.stored(sessionId, seqs[i] ?? 0)

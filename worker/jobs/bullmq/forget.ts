@@ -7,7 +7,7 @@ import { createAside } from './aside.ts'
 import type { Ending, Outcomes } from '../ending.ts'
 import { createFinisher } from './finish.ts'
 import { layoutOf, type Layout } from './layout.ts'
-import { createLabel } from './label.ts'
+import { label } from './label.ts'
 import { MOST_JOB_BYTES } from './lua.ts'
 import { readOptions } from './options.ts'
 import type { Unread } from '../read.ts'
@@ -97,21 +97,20 @@ export function createForgetJobs({ core, fence, partitions, outcomes }: ForgetJo
     each: (jobs: Found[]) => Promise<unknown> = async () => {},
   ): Promise<void> {
     const [sessionId, before] = args
-    const label = createLabel(redis, fence, layout)
     let last: number | '' = ''
     while (last === '' || last >= 0) {
       const from: number | '' = last
       const run = async () => script.run(redis, fence, [set], [layout.prefix, sessionId, from, before])
       const [next, jobs, unread] = (await persist(run, fence, log)) as [number, Found[], Unread[]]
       await each(jobs)
-      await persist(async () => label(unread), fence, log)
+      await persist(async () => label({ redis, fence, layout }, unread), fence, log)
       last = next
     }
   }
 
   async function forgetIn(layout: Layout, args: [sessionId: string, before: number]): Promise<void> {
-    const aside = createAside({ redis, fence, layout, clock, log })
-    const finisher = aside.finisher(createFinisher({ redis, fence, layout, clock, outcomes }))
+    const queue = { redis, fence, layout, clock }
+    const finisher = createAside(queue, log).finisher(createFinisher(queue, outcomes))
     const [sessionId] = args
     const end = async ([id, name, opts, atm]: Found): Promise<void> => {
       const ref = { id, name, sessionId, attemptsMade: Number(atm) || 0, options: readOptions(opts) }

@@ -1,9 +1,8 @@
-import type { Redis } from 'ioredis'
 import { forwardedId, queueOf } from '../../../shared/partition.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Fence } from '../../types.ts'
-import { layoutOf, type Layout } from './layout.ts'
+import { layoutOf } from './layout.ts'
 import { LEAVE_MARK } from './origin.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 
 /** A job that we hold, and the partition it belongs to. */
 export interface Misplaced {
@@ -53,13 +52,8 @@ for i = 3, #ARGV, 2 do forward(ARGV[i], ARGV[i + 1]) end
 return 1
 `)
 
-/** Moves jobs that we hold to the queues of the partitions they belong to, in their order. */
-export type Forward = (jobs: readonly Misplaced[]) => Promise<void>
-
-/** See {@link Forward}. */
-export function createForward(redis: Redis, fence: Fence, layout: Layout): Forward {
-  return async jobs => {
-    const targets = jobs.flatMap(({ id, partition }) => [id, layoutOf(queueOf(partition)).prefix])
-    await FORWARD.run(redis, fence, [layout.active], [layout.prefix, forwardedId(fence.partition, ''), ...targets])
-  }
+/** Moves jobs that we hold to the queues of the partitions they belong to, in their order. Throws as fenced scripts do. */
+export async function forward({ redis, fence, layout }: OwnedQueue, jobs: readonly Misplaced[]): Promise<void> {
+  const targets = jobs.flatMap(({ id, partition }) => [id, layoutOf(queueOf(partition)).prefix])
+  await FORWARD.run(redis, fence, [layout.active], [layout.prefix, forwardedId(fence.partition, ''), ...targets])
 }

@@ -1,8 +1,6 @@
-import type { Redis } from 'ioredis'
 import { SESSION_FIELD } from '../../../shared/keys.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Fence } from '../../types.ts'
-import type { Layout } from './layout.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 import { sessionNamed, type Unread } from '../read.ts'
 
 const LABEL = fencedScript(`
@@ -16,17 +14,15 @@ return 1
 
 /**
  * Writes into jobs of foreign producers whose they are, as JavaScript reads it: scripts go by that. Resolves with the
- * session of each, empty where the data names none.
+ * session of each, empty where the data names none. Throws as fenced scripts do.
  */
-export type Label = (unread: readonly Unread[]) => Promise<string[]>
-
-/** See {@link Label}. */
-export function createLabel(redis: Redis, fence: Fence, layout: Layout): Label {
-  return async unread => {
-    if (unread.length === 0) return []
-    const sessions = unread.map(([, data]) => sessionNamed(data))
-    const pairs = unread.flatMap(([id], i) => [id, sessions[i] ?? ''])
-    await LABEL.run(redis, fence, [], [layout.prefix, ...pairs])
-    return sessions
-  }
+export async function label(
+  { redis, fence, layout }: Pick<OwnedQueue, 'redis' | 'fence' | 'layout'>,
+  unread: readonly Unread[],
+): Promise<string[]> {
+  if (unread.length === 0) return []
+  const sessions = unread.map(([, data]) => sessionNamed(data))
+  const pairs = unread.flatMap(([id], i) => [id, sessions[i] ?? ''])
+  await LABEL.run(redis, fence, [], [layout.prefix, ...pairs])
+  return sessions
 }

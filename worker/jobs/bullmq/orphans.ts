@@ -1,11 +1,9 @@
-import type { Redis } from 'ioredis'
 import { keys } from '../../../shared/keys.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Clock, Fence } from '../../types.ts'
 import type { SetAside } from './aside.ts'
-import type { Label } from './label.ts'
-import type { Layout } from './layout.ts'
+import { label } from './label.ts'
 import { JOBS, MOST_JOB_BYTES } from './lua.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 import type { RawJob, Unread } from '../read.ts'
 
 /** A job in BullMQ's `active` that nobody holds. Its data stays in Redis: it may be what killed its owner. */
@@ -14,23 +12,6 @@ export interface Orphan {
   name: string
   /** Empty when its data names none. */
   sessionId: string
-}
-
-/** Finds what a dead owner left, or what a fetch took whose reply was lost. Throws as fenced scripts do. */
-export interface Orphans {
-  /** All of them, oldest first. `held` are the ids that we hold. */
-  find(held: { has(id: string): boolean }): Promise<{ orphans: Orphan[]; aside: SetAside[] }>
-  /** The first of these with their data, of `budget` bytes at most, unless the first alone is larger. */
-  load(ids: readonly string[], budget: number): Promise<RawJob[]>
-}
-
-/** What finding orphans needs. */
-export interface OrphansDeps {
-  redis: Redis
-  fence: Fence
-  layout: Layout
-  clock: Clock
-  label: Label
 }
 
 const CHUNK = 250
@@ -73,46 +54,58 @@ end
 return jobs
 `)
 
-/** See {@link Orphans}. */
-export function createOrphans({ redis, fence, layout, clock, label }: OrphansDeps): Orphans {
-  const scriptKeys = [layout.active, keys.aside(fence.partition)]
-
-  async function load(ids: readonly string[], budget: number): Promise<RawJob[]> {
-    return (await LOAD.run(redis, fence, scriptKeys, [layout.prefix, clock.now(), budget, ...ids])) as RawJob[]
+/**
+ * Finds what a dead owner left, or what a fetch took whose reply was lost: all jobs in `active` that are not in `held`,
+ * oldest first. Throws as fenced scripts do.
+ */
+export async function findOrphans(
+  queue: OwnedQueue,
+  held: { has(id: string): boolean },
+): Promise<{ orphans: Orphan[]; aside: SetAside[] }> {
+  const { redis, fence, layout, clock } = queue
+  // BullMQ pushes at the head, so the oldest stands last.
+  const active = (await LIST.run(redis, fence, [layout.active], [])) as string[]
+  const ids = active.reverse().filter(id => !held.has(id))
+  const rows: [id: string, name: string, sessionId: string | null][] = []
+  const aside: SetAside[] = []
+  for (let i = 0; i < ids.length; i += CHUNK) {
+    const args = [layout.prefix, clock.now(), ...ids.slice(i, i + CHUNK)]
+    const [found, told] = (await LOOK.run(redis, fence, keysOf(queue), args)) as [typeof rows, SetAside[]]
+    rows.push(...found)
+    aside.push(...told)
   }
+  const read = await readSessions(
+    queue,
+    rows.filter(([, , sessionId]) => sessionId === null).map(([id]) => id),
+  )
+  const orphans = rows.map(([id, name, sessionId]) => ({ id, name, sessionId: sessionId ?? read.get(id) ?? '' }))
+  return { orphans, aside }
+}
 
-  /** Reads whose jobs these are, which scripts cannot. */
-  async function readAll(ids: readonly string[]): Promise<Map<string, string>> {
-    const sessions = new Map<string, string>()
-    for (let left = ids; left.length > 0;) {
-      const jobs = await load(left.slice(0, CHUNK), READ_BYTES)
-      const unread = jobs.map(([id, fields]): Unread => [id, dataOf(fields)])
-      const named = await label(unread)
-      unread.forEach(([id], i) => sessions.set(id, named[i] ?? ''))
-      left = left.slice(jobs.length)
-    }
-    return sessions
-  }
+/**
+ * The first of these jobs of `active` with their data, of `budget` bytes at most, unless the first alone is larger. Throws
+ * as fenced scripts do.
+ */
+export async function loadJobs(queue: OwnedQueue, ids: readonly string[], budget: number): Promise<RawJob[]> {
+  const { redis, fence, layout, clock } = queue
+  return (await LOAD.run(redis, fence, keysOf(queue), [layout.prefix, clock.now(), budget, ...ids])) as RawJob[]
+}
 
-  return {
-    async find(held) {
-      // BullMQ pushes at the head, so the oldest stands last.
-      const active = (await LIST.run(redis, fence, [layout.active], [])) as string[]
-      const ids = active.reverse().filter(id => !held.has(id))
-      const rows: [id: string, name: string, sessionId: string | null][] = []
-      const aside: SetAside[] = []
-      for (let i = 0; i < ids.length; i += CHUNK) {
-        const args = [layout.prefix, clock.now(), ...ids.slice(i, i + CHUNK)]
-        const [found, told] = (await LOOK.run(redis, fence, scriptKeys, args)) as [typeof rows, SetAside[]]
-        rows.push(...found)
-        aside.push(...told)
-      }
-      const read = await readAll(rows.filter(([, , sessionId]) => sessionId === null).map(([id]) => id))
-      const orphans = rows.map(([id, name, sessionId]) => ({ id, name, sessionId: sessionId ?? read.get(id) ?? '' }))
-      return { orphans, aside }
-    },
-    load,
+/** Reads whose jobs these are, which scripts cannot. */
+async function readSessions(queue: OwnedQueue, ids: readonly string[]): Promise<Map<string, string>> {
+  const sessions = new Map<string, string>()
+  for (let left = ids; left.length > 0;) {
+    const jobs = await loadJobs(queue, left.slice(0, CHUNK), READ_BYTES)
+    const unread = jobs.map(([id, fields]): Unread => [id, dataOf(fields)])
+    const named = await label(queue, unread)
+    unread.forEach(([id], i) => sessions.set(id, named[i] ?? ''))
+    left = left.slice(jobs.length)
   }
+  return sessions
+}
+
+function keysOf({ fence, layout }: OwnedQueue): string[] {
+  return [layout.active, keys.aside(fence.partition)]
 }
 
 function dataOf(fields: readonly string[]): string {

@@ -1,8 +1,9 @@
 import { CLOSINGS_FIELD, keys, SESSION_FIELD } from '../../../shared/keys.ts'
 import { fencedScript } from '../../redis/fenced.ts'
 import type { SetAside } from './aside.ts'
-import type { Parked, SourceDeps } from './fetch.ts'
+import type { Parked } from './fetch.ts'
 import { JOBS } from './lua.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 
 /** A job to park. */
 export interface Parking {
@@ -58,22 +59,20 @@ end
 return {replies, told}
 `)
 
-/** Moves jobs from BullMQ's `active` to their lanes in Redis. */
-export type Park = (groups: readonly ParkGroup[]) => Promise<{ lanes: Parked[]; aside: SetAside[] }>
-
-/** See {@link Park}. */
-export function createPark({ redis, fence, layout, clock }: SourceDeps): Park {
+/** Moves jobs from BullMQ's `active` to their lanes in Redis; answers what these lanes hold then. Throws as fenced scripts do. */
+export async function park(
+  { redis, fence, layout, clock }: OwnedQueue,
+  groups: readonly ParkGroup[],
+): Promise<{ lanes: Parked[]; aside: SetAside[] }> {
   const scriptKeys = [layout.active, keys.parked(fence.partition), layout.prioritized, keys.aside(fence.partition)]
-  return async groups => {
-    const args = groups.flatMap(({ sessionId, side, jobs }) => [
-      sessionId,
-      side,
-      jobs.length,
-      ...jobs.flatMap(({ id, name, crashed, closings }) => [id, name, crashed ? 1 : 0, closings ?? 0]),
-    ])
-    const common = [layout.prefix, clock.now(), keys.lane(''), keys.laneControls('')]
-    const reply = await PARK.run(redis, fence, scriptKeys, [...common, ...args])
-    const [rows, aside] = reply as [[string, number, number][], SetAside[]]
-    return { lanes: rows.map(([sessionId, jobs, controls]) => ({ sessionId, jobs, controls })), aside }
-  }
+  const args = groups.flatMap(({ sessionId, side, jobs }) => [
+    sessionId,
+    side,
+    jobs.length,
+    ...jobs.flatMap(({ id, name, crashed, closings }) => [id, name, crashed ? 1 : 0, closings ?? 0]),
+  ])
+  const common = [layout.prefix, clock.now(), keys.lane(''), keys.laneControls('')]
+  const reply = await PARK.run(redis, fence, scriptKeys, [...common, ...args])
+  const [rows, aside] = reply as [[string, number, number][], SetAside[]]
+  return { lanes: rows.map(([sessionId, jobs, controls]) => ({ sessionId, jobs, controls })), aside }
 }

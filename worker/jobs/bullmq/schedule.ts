@@ -11,14 +11,17 @@ const ADOPT = plainScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSETNX', KEYS[1], 'data', ARGV[1]) end
 `)
 
-/**
- * Adds the next job of a BullMQ job scheduler when one of its jobs is fetched, which BullMQ leaves to its Worker. Does
- * nothing for other jobs. Never rejects: a schedule that BullMQ refuses ends.
- */
-export type ScheduleNext = (raw: RawJob) => Promise<void>
+/** BullMQ's job schedulers, which leave it to a Worker to add the next job of a schedule. */
+export interface Schedules {
+  /**
+   * Adds the next job of the schedule that made this job, when it is fetched. Does nothing for other jobs. Never rejects: a
+   * schedule that BullMQ refuses ends.
+   */
+  next(raw: RawJob): Promise<void>
+}
 
-/** See {@link ScheduleNext}. BullMQ itself is loaded when the first such job comes. */
-export function createScheduleNext(redis: Redis, layout: Layout, log: Logger): ScheduleNext {
+/** See {@link Schedules}. BullMQ itself is loaded when the first such job comes. */
+export function createSchedules(redis: Redis, layout: Layout, log: Logger): Schedules {
   let scheduler: Promise<JobScheduler> | undefined
 
   async function open(): Promise<JobScheduler> {
@@ -28,23 +31,25 @@ export function createScheduleNext(redis: Redis, layout: Layout, log: Logger): S
     return opened
   }
 
-  return async raw => {
-    const [id, fields] = raw
-    const key = valueOf(fields, 'rjk')
-    if (key === undefined) return
-    try {
-      const { Job } = await import('bullmq')
-      const opts: TemplateOptions = Job.optsFromJSON(valueOf(fields, 'opts') ?? '{}')
-      if (opts.repeat === undefined) return
-      const data: unknown = JSON.parse(valueOf(fields, 'data') ?? '{}')
-      await ADOPT.run(redis, [`${layout.prefix}repeat:${key}`], [valueOf(fields, 'data') ?? '{}'])
-      scheduler ??= open()
-      // `producerId` makes a second call for the same job change nothing: it may be fetched again.
-      const next = { override: false, producerId: id }
-      await (await scheduler).upsertJobScheduler(key, opts.repeat, valueOf(fields, 'name') ?? '', data, opts, next)
-    } catch (error) {
-      log.warn({ jobId: id, error: error instanceof Error ? error.message : 'unknown' }, 'schedule not continued')
-    }
+  return {
+    async next(raw) {
+      const [id, fields] = raw
+      const key = valueOf(fields, 'rjk')
+      if (key === undefined) return
+      try {
+        const { Job } = await import('bullmq')
+        const opts: TemplateOptions = Job.optsFromJSON(valueOf(fields, 'opts') ?? '{}')
+        if (opts.repeat === undefined) return
+        const data: unknown = JSON.parse(valueOf(fields, 'data') ?? '{}')
+        await ADOPT.run(redis, [`${layout.prefix}repeat:${key}`], [valueOf(fields, 'data') ?? '{}'])
+        scheduler ??= open()
+        // `producerId` makes a second call for the same job change nothing: it may be fetched again.
+        const next = { override: false, producerId: id }
+        await (await scheduler).upsertJobScheduler(key, opts.repeat, valueOf(fields, 'name') ?? '', data, opts, next)
+      } catch (error) {
+        log.warn({ jobId: id, error: error instanceof Error ? error.message : 'unknown' }, 'schedule not continued')
+      }
+    },
   }
 }
 

@@ -10,6 +10,9 @@ import { dropVanished } from './vanished.ts'
 const layout = layoutOf('whatsapp-jobs')
 const fence: Fence = { partition: 0, epoch: 1, token: 'w:1', signal: new AbortController().signal, valid: () => true }
 
+const clock = { now: Date.now, monotonic: () => performance.now() }
+const ownedQueue = () => ({ redis: bench.redis, fence, layout, clock })
+
 let server: RunningRedis
 let bench: Bench
 
@@ -30,20 +33,20 @@ beforeEach(async () => {
 })
 
 it('leaves nothing of a job that was removed', async () => {
-  await dropVanished({ redis: bench.redis, fence, layout }, 'order-17')
+  await dropVanished(ownedQueue(), 'order-17')
   expect(await bench.redis.keys('bull:*')).toEqual([])
 })
 
 it('keeps a job that was added anew under the same id', async () => {
   await bench.redis.del(`${layout.prefix}order-17`)
   await bench.queue().add('SEND_TEXT', text('s', 'again'), { jobId: 'order-17' })
-  await dropVanished({ redis: bench.redis, fence, layout }, 'order-17')
+  await dropVanished(ownedQueue(), 'order-17')
   expect(await bench.redis.lrange(layout.active, 0, -1)).toEqual([])
   expect(await bench.queue().getJob('order-17')).toMatchObject({ name: 'SEND_TEXT', data: { text: 'again' } })
 })
 
 it('touches nothing once the lease is lost', async () => {
   await bench.redis.set(keys.lease(0), 'other:2')
-  await expect(dropVanished({ redis: bench.redis, fence, layout }, 'order-17')).rejects.toThrow(FencedError)
+  await expect(dropVanished(ownedQueue(), 'order-17')).rejects.toThrow(FencedError)
   expect(await bench.redis.lrange(layout.active, 0, -1)).toEqual(['order-17'])
 })

@@ -1,7 +1,5 @@
-import type { Redis } from 'ioredis'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Fence } from '../../types.ts'
-import type { Layout } from './layout.ts'
+import type { OwnedQueue } from './owned-queue.ts'
 
 // The fetch counted a start in the hash, so of a job that was removed there is a rest. But a producer that chooses its
 // ids may have added the job anew since we looked: then the hash is an accepted job's.
@@ -12,9 +10,6 @@ return 1
 `)
 
 /** Lets go of an id in `active` whose job somebody removed. Throws `FencedError`, or that Redis is away. */
-export async function dropVanished(
-  { redis, fence, layout }: { redis: Redis; fence: Fence; layout: Layout },
-  id: string,
-): Promise<void> {
+export async function dropVanished({ redis, fence, layout }: OwnedQueue, id: string): Promise<void> {
   await DROP.run(redis, fence, [layout.active, layout.prefix + id], [id])
 }
