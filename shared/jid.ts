@@ -1,30 +1,45 @@
 import * as z from 'zod'
 import { coded } from './coded.ts'
 import type { FieldCode } from './errors.ts'
+import { readPhone, tidy, type Read } from './phone.ts'
 
 /** Session ids are also parts of Redis keys and URLs: letters, digits, dot, underscore, hyphen; 1 to 64. */
 export const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
-/** E.164 without the plus sign; WhatsApp itself takes 5 to 15 digits. */
-const PHONE_DIGITS = /^[1-9]\d{4,14}$/
 const USER_JID = /^[1-9]\d{4,14}@s\.whatsapp\.net$/
 const LID_JID = /^\d{1,20}@lid$/
 const GROUP_JID = /^\d{1,25}(-\d{1,15})?@g\.us$/
 const NEWSLETTER_JID = /^\d{1,25}@newsletter$/
 const STATUS_JID = 'status@broadcast'
 
-/** Digits of a phone number as people write it (`+62 812-3456-789`), or undefined when it is none. */
-export function phoneDigits(text: string): string | undefined {
-  if (!/^\+?[\d\s().-]{5,30}$/.test(text)) return undefined
-  const digits = text.replaceAll(/\D/g, '')
-  return PHONE_DIGITS.test(digits) ? digits : undefined
+const ENDINGS = '@s.whatsapp.net, @lid, @g.us or @newsletter'
+
+/**
+ * The jid that a recipient means: a jid, or a phone number as `<digits>@s.whatsapp.net`. Understood are also the endings
+ * and forms that other programs use: `@c.us`, capitals, and the device in `62812...:7@s.whatsapp.net`.
+ */
+export function readJid(text: string): Read {
+  const plain = tidy(text)
+  const at = plain.indexOf('@')
+  if (at < 0) return asUser(readPhone(plain))
+  const user = plain.slice(0, at).trimEnd()
+  const server = plain.slice(at + 1).toLowerCase()
+  if (server.includes('@')) return { wrong: 'has more than one @' }
+  if (server === 's.whatsapp.net' || server === 'c.us') return asUser(readPhone(withoutDevice(user)))
+  const jid = `${server === 'lid' ? withoutDevice(user) : user}@${server}`
+  if (isJid(jid)) return { value: jid }
+  if (server === 'broadcast') return { wrong: 'is a broadcast list: of those only status@broadcast can be sent to' }
+  if (['lid', 'g.us', 'newsletter'].includes(server)) return { wrong: `must have digits alone before @${server}` }
+  return { wrong: `must end with ${ENDINGS}, or be a phone number with its country code` }
 }
 
-/** The jid that a recipient means: a jid as it stands, a bare phone number as `<digits>@s.whatsapp.net`. */
-export function toJid(text: string): string | undefined {
-  if (text.includes('@')) return isJid(text) ? text : undefined
-  const digits = phoneDigits(text)
-  return digits === undefined ? undefined : `${digits}@s.whatsapp.net`
+function asUser(phone: Read): Read {
+  return 'value' in phone ? { value: `${phone.value}@s.whatsapp.net` } : phone
+}
+
+/** WhatsApp writes which of a person's devices is meant behind the user, `62812...:7`, and once wrote `62812..._1:7`. */
+function withoutDevice(user: string): string {
+  return user.replace(/(?:[._]\d{1,3})?:\d{1,3}$/, '')
 }
 
 /** Whether the text is a user, LID, group, newsletter or status jid, without a device part. */
@@ -54,36 +69,33 @@ export const sessionId = z
   )
 
 /** Text that `read` understands; its output is what `read` makes of it. */
-function understood(read: (text: string) => string | undefined, ...fault: [code: FieldCode, message: string]) {
-  return z
-    .string()
-    .check(coded(text => read(text) !== undefined, ...fault))
-    .transform(text => read(text) ?? text)
+function understood(read: (text: string) => Read, code: FieldCode) {
+  return z.string().transform((text, context) => {
+    const result = read(text)
+    if ('value' in result) return result.value
+    context.addIssue({ code: 'custom', message: result.wrong, params: { code } })
+    return z.NEVER
+  })
 }
 
+/** A jid of one kind alone, and what is said of the others. */
+const only = (isRight: (jid: string) => boolean, otherwise: (jid: string) => string) =>
+  understood(text => {
+    const read = readJid(text)
+    return 'wrong' in read || isRight(read.value) ? read : { wrong: otherwise(read.value) }
+  }, 'INVALID_JID')
+
 /** A recipient: any jid, or a bare phone number. Its output is always a jid. */
-export const recipient = understood(
-  toJid,
-  'INVALID_JID',
-  'must be a user, LID, group, newsletter or status jid, or a phone number with its country code',
-)
+export const recipient = understood(readJid, 'INVALID_JID')
 
 /** A person: user or LID jid, or a bare phone number. Its output is always a jid. */
-export const person = understood(
-  text => {
-    const jid = toJid(text)
-    return jid !== undefined && isUserJid(jid) ? jid : undefined
-  },
-  'INVALID_JID',
-  'must be a user or LID jid, or a phone number with its country code',
+export const person = only(
+  isUserJid,
+  jid => `is ${isGroupJid(jid) ? 'a group' : 'no person'}: must be a user or LID jid, or a phone number`,
 )
 
 /** A group jid. */
-export const group = z.string().check(coded(isGroupJid, 'INVALID_JID', 'must be a group jid such as 1234567890@g.us'))
+export const group = only(isGroupJid, () => 'is no group: must be a group jid such as 1234567890@g.us')
 
 /** A phone number; its output is digits only. */
-export const phoneNumber = understood(
-  phoneDigits,
-  'INVALID_PHONE_NUMBER',
-  'must be a phone number with its country code, 5 to 15 digits',
-)
+export const phoneNumber = understood(readPhone, 'INVALID_PHONE_NUMBER')

@@ -139,7 +139,7 @@ describe('a session', () => {
     expect(await page(location, cookie)).toMatch(/Job \d+ is waiting/)
     const bad = await submit(`/sessions/${sessionId}/texts`, { to: 'nobody', text: ' ' }, { cookie })
     expect(bad.status).toBe(400)
-    expect(await bad.text()).toMatch(/to must be .* jid/)
+    expect(await bad.text()).toMatch(/to is no phone number/)
   })
 
   it('does not show the job of another one', async () => {

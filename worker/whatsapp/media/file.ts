@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readMediaSource } from '../../../shared/media.ts'
+import { readMedia } from '../../../shared/media.ts'
 import { fetchMedia, type FetchOptions } from '../../net/fetch-media.ts'
 import { JobFailure } from '../../types.ts'
 import type { MediaFolder } from './folder.ts'
@@ -28,8 +28,8 @@ export async function mediaFile(
   { folders, ...options }: FetchOptions & { folders: MediaFolder },
   signal: AbortSignal,
 ): Promise<MediaFile> {
-  const source = readMediaSource(text)
-  if (source === undefined) throw new JobFailure('INVALID_JOB', 'media is neither a URL nor base64')
+  const source = readMedia(text)
+  if (source.kind === 'wrong') throw new JobFailure('INVALID_JOB', `media ${source.wrong}`)
   if (source.kind === 'base64') {
     const written = await write(folders, [Buffer.from(source.base64, 'base64')])
     return { ...written, declared: source.mimetype, url: undefined }
