@@ -3,6 +3,7 @@ import { coded, fieldErrors, type FieldError } from './coded.ts'
 import { group, person, phoneNumber, recipient, sessionId } from './jid.ts'
 import { media } from './media.ts'
 import { unknownFields } from './unknown-fields.ts'
+import { isVisible, seenAs } from './visible.ts'
 import { findMalformed } from './well-formed.ts'
 
 /** Longest text of a message, in UTF-16 units. WhatsApp's own clients stop at half of it. */
@@ -12,13 +13,13 @@ export const MAX_POLL_OPTIONS = 12
 const MAX_PARTICIPANTS = 1024
 
 const text = z.string().check(
-  coded(value => value.trim() !== '', 'EMPTY_TEXT', 'must not be empty'),
+  coded(isVisible, 'EMPTY_TEXT', 'must have something that can be seen'),
   coded(value => value.length <= MAX_TEXT_LENGTH, 'TEXT_TOO_LONG', `must be at most ${MAX_TEXT_LENGTH} characters`),
 )
 
 const shortText = (limit: number) =>
   z.string().check(
-    coded(value => value.trim() !== '', 'EMPTY_TEXT', 'must not be empty'),
+    coded(isVisible, 'EMPTY_TEXT', 'must have something that can be seen'),
     coded(value => value.length <= limit, 'TEXT_TOO_LONG', `must be at most ${limit} characters`),
   )
 
@@ -29,6 +30,8 @@ const persons = z
     coded(list => list.length <= MAX_PARTICIPANTS, 'TOO_MANY_PARTICIPANTS', `must name at most ${MAX_PARTICIPANTS}`),
   )
   .pipe(z.array(person))
+  // Who was named twice, in one spelling or two, is still one person.
+  .transform(list => [...new Set(list)])
 
 const participants = z
   .array(z.unknown())
@@ -56,7 +59,13 @@ const pollOptions = z
   .pipe(
     z
       .array(shortText(100))
-      .check(coded(list => new Set(list).size === list.length, 'POLL_DUPLICATE_OPTION', 'must not repeat an option')),
+      .check(
+        coded(
+          list => new Set(list.map(seenAs)).size === list.length,
+          'POLL_DUPLICATE_OPTION',
+          'must not repeat an option',
+        ),
+      ),
   )
 
 const sendPoll = z

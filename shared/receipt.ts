@@ -12,13 +12,16 @@ export const sentKey = z.object({
   id: z.string(),
 })
 
+/** The status of a participant of whom WhatsApp's answer says nothing: it left the person out without a word. */
+export const UNANSWERED = 'unanswered'
+
 /** What a completed job returns; BullMQ's `returnvalue` and the status API's `result`. */
 export const jobResult = z.object({
   /** Of the message that was sent. */
   key: sentKey.optional(),
   /** Of the group that was created. */
   groupJid: z.string().optional(),
-  /** What WhatsApp said of each participant: `200`, or its error code. */
+  /** What WhatsApp said of each participant, each once: `200`, its error code, or {@link UNANSWERED}. */
   participants: z.array(z.object({ jid: z.string(), status: z.string() })).optional(),
   /** What of the job's data was ignored, when a foreign producer added it: fields that its schema does not have. */
   warnings: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })).optional(),

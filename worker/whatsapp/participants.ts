@@ -1,5 +1,5 @@
 import { jidNormalizedUser, type BinaryNode } from '@whiskeysockets/baileys'
-import type { JobResult } from '../../shared/receipt.ts'
+import { UNANSWERED, type JobResult } from '../../shared/receipt.ts'
 
 /** What WhatsApp said of each participant. */
 export type ParticipantResults = NonNullable<JobResult['participants']>
@@ -20,16 +20,22 @@ export function answeredBy(node: BinaryNode | undefined): Answered[] {
 }
 
 /**
- * WhatsApp's answers in the words of the job: each participant as it was asked for, in that order. Somebody of whom
- * WhatsApp said nothing is left out.
+ * WhatsApp's answers in the words of the job: each person once, as asked for and in that order. Somebody who was asked for
+ * by number and by LID is named as first asked for.
  */
 export function resultsOf(asked: readonly string[], answered: readonly Answered[]): ParticipantResults {
-  const statuses = new Map<string, string>()
-  for (const { jid, phoneNumber, status } of answered) {
-    for (const name of [jid, phoneNumber]) if (name !== undefined) statuses.set(jidNormalizedUser(name), status)
+  const answers = new Map<string, Answered>()
+  for (const answer of answered) {
+    for (const name of [answer.jid, answer.phoneNumber]) {
+      if (name !== undefined) answers.set(jidNormalizedUser(name), answer)
+    }
   }
+  const told = new Set<Answered>()
   return asked.flatMap(jid => {
-    const status = statuses.get(jid)
-    return status === undefined ? [] : [{ jid, status }]
+    const answer = answers.get(jid)
+    if (answer === undefined) return [{ jid, status: UNANSWERED }]
+    if (told.has(answer)) return []
+    told.add(answer)
+    return [{ jid, status: answer.status }]
   })
 }
