@@ -13,7 +13,7 @@ import { createRetention } from './jobs/bullmq/retention.ts'
 import { clientNameOf } from './jobs/bullmq/worker-name.ts'
 import { createSessions } from './sessions/sessions.ts'
 import type { Supervisor } from './supervisor.ts'
-import type { Fence } from './types.ts'
+import type { Fence } from './ownership/fence.ts'
 
 /** What may still run when a partition is handed over, in ms: the next owner waits for it. */
 const GRACE_MS = 700

@@ -11,7 +11,7 @@ import { keys } from '../../shared/keys.ts'
 import { QUEUE } from '../../shared/partition.ts'
 import { openJobs } from '../../worker/jobs/open.ts'
 import { connectRedis } from '../../worker/redis/connection.ts'
-import type { Fence } from '../../worker/types.ts'
+import type { Fence } from '../../worker/ownership/fence.ts'
 
 const CONCURRENCY = 50
 const { side, redisUrl, jobs, sessions } = z

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { createCipher, UnreadableError } from './cipher.ts'
 import { openCredentials } from './store.ts'
 

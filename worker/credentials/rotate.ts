@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import { fencedScript } from '../redis/fenced.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import type { Cipher } from './cipher.ts'
 import { placeOf } from './names.ts'
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import { FencedError } from '../redis/fenced.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { createCipher, UnreadableError } from './cipher.ts'
 import { openCredentials } from './store.ts'
 

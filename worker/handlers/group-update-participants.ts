@@ -1,5 +1,5 @@
-import type { Handler } from '../sessions/context.ts'
-import { JobFailure } from '../types.ts'
+import type { Handler } from './handler.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { serverCodeOf, socketClosed, toFailure } from '../whatsapp/failures.ts'
 import { resultsOf } from '../whatsapp/participants.ts'
 

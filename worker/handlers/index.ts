@@ -1,4 +1,4 @@
-import type { Handlers } from '../sessions/context.ts'
+import type { Handlers } from './handler.ts'
 import { groupCreate } from './group-create.ts'
 import { groupUpdateParticipants } from './group-update-participants.ts'
 import { createSendMedia, type MediaOptions } from './send-media.ts'

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
-import type { SessionJobName } from '../sessions/context.ts'
+import type { SessionJobName } from './handler.ts'
 
 const BUDI = '628999000001'
 const jid = (phone: string) => `${phone}@s.whatsapp.net`

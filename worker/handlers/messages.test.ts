@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
-import type { SessionJobName } from '../sessions/context.ts'
+import type { SessionJobName } from './handler.ts'
 
 const BUDI = '628999000001'
 const SITI = '628999000002'

@@ -1,4 +1,4 @@
-import type { Handler } from '../sessions/context.ts'
+import type { Handler } from './handler.ts'
 import { sendFor } from '../whatsapp/send.ts'
 
 /** SEND_REACTION. The empty text takes the reaction back. */

@@ -1,5 +1,5 @@
 import { generateWAMessageContent } from '@whiskeysockets/baileys'
-import type { Handler } from '../sessions/context.ts'
+import type { Handler } from './handler.ts'
 import { contentOptions } from '../whatsapp/content-options.ts'
 import { sendFor } from '../whatsapp/send.ts'
 

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 
 import { JOB_NAMES, type JobName } from '../../shared/contract.ts'
 import type { JobCode } from '../../shared/errors.ts'
 import { SESSION_STATES, type SessionState } from '../../shared/session.ts'
-import type { Clock } from '../types.ts'
+import type { Clock } from '../core.ts'
 
 /** What waits somewhere: how much, and since when (ms) the oldest of it. */
 export interface Waiting {

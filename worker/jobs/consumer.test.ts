@@ -5,7 +5,7 @@ import { until } from '../../dev/stack/until.ts'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
 import { receipt } from '../../shared/receipt.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from './job.ts'
 import { createBench, fakeSessions, text, texts, type Bench } from './testing.ts'
 
 let server: RunningRedis

@@ -5,7 +5,7 @@ import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
 import { forwardedId, partitionOf } from '../../shared/partition.ts'
 import { receipt } from '../../shared/receipt.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from './job.ts'
 import type { Operate } from './operations.ts'
 import { createBench, fakeSessions, text, texts, type Bench } from './testing.ts'
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Operation } from '../../shared/operations.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { FencedError } from '../redis/fenced.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from './job.ts'
 import type { Finisher } from './bullmq/finish.ts'
 import type { JobRef } from './read.ts'
 

@@ -4,7 +4,7 @@ import { sessionId as sessionIdSchema } from '../../shared/jid.ts'
 import { checkOperation, isOperationName, type Operation } from '../../shared/operations.ts'
 import { partitionOf } from '../../shared/partition.ts'
 import { CLOSINGS_FIELD, SESSION_FIELD } from '../../shared/keys.ts'
-import type { Job } from '../types.ts'
+import type { Job } from './job.ts'
 import { BYTES_FIELD, MOST_JOB_BYTES } from './bullmq/lua.ts'
 import { readOptions, type JobOptions } from './bullmq/options.ts'
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Agent } from 'undici'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { fetchMedia } from './fetch-media.ts'
 import { createGuardedAgent } from './guard.ts'
 

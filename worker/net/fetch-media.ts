@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { errors, request, type Dispatcher } from 'undici'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { ForbiddenHostError } from './guard.ts'
 
 /** Most redirects that a media URL may lead through; each hop is checked like the first. */

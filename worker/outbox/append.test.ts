@@ -5,7 +5,7 @@ import { readSessionView } from '../../shared/session.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { createOutbox, type LocalOutbox } from './append.ts'
 import { appendScript } from './scripts.ts'
-import { REMEMBERED } from '../types.ts'
+import { REMEMBERED } from './outbox.ts'
 import { log, message, testClock, testRedis, type TestFence } from './testing.ts'
 import { createBudget } from './budget.ts'
 

@@ -1,4 +1,4 @@
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 
 /** Most bytes of events that may await delivery: of one session, and of one partition. */
 export interface BudgetSizes {

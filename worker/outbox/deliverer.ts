@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { FencedError } from '../redis/fenced.ts'
-import type { Core, Fence } from '../types.ts'
+import type { Core } from '../core.ts'
+import type { Fence } from '../ownership/fence.ts'
 import type { LocalOutbox } from './append.ts'
 import type { Attempt } from './endpoint.ts'
 import type { Gate } from './gate.ts'

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { sign, type SigningKey } from '../../shared/signature.ts'
-import type { Clock } from '../types.ts'
+import type { Clock } from '../core.ts'
 import { parseRetryAfter } from './schedule.ts'
 
 const TIMEOUT_MS = 15_000

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { createOperate } from './operations.ts'
 import { DAY, deliveryRig, numbers } from './rig.ts'
 import { log } from './testing.ts'

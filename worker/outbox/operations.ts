@@ -1,5 +1,5 @@
 import type { Operate } from '../jobs/operations.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import type { Deliverer } from './deliverer.ts'
 
 /** The operations on the events of one owned partition. */

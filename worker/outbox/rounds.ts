@@ -1,4 +1,4 @@
-import type { Clock } from '../types.ts'
+import type { Clock } from '../core.ts'
 import type { Gate } from './gate.ts'
 
 /**

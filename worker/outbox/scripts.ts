@@ -1,5 +1,5 @@
 import { fencedScript } from '../redis/fenced.ts'
-import { REMEMBERED } from '../types.ts'
+import { REMEMBERED } from './outbox.ts'
 
 /**
  * The outbox in Redis. Everything known about a session's outbox changes in these scripts only.

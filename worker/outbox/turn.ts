@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import type { Clock, Fence } from '../types.ts'
+import type { Clock } from '../core.ts'
+import type { Fence } from '../ownership/fence.ts'
 import type { Attempt, Outcome } from './endpoint.ts'
 import type { Gate } from './gate.ts'
 import type { Rest } from './rounds.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Fence } from '../types.ts'
+import type { Clock } from '../core.ts'
+import type { Fence } from './fence.ts'
 import type { Timing } from './timing.ts'
 
 /** How an owner lets go: with the lease still held, so that it can put things in order, or without it. */

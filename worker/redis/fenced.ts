@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { isReply, plainScript, type Argument, type Script } from './script.ts'
 
 /** The lease is no longer ours: another worker owns the partition, and nothing was written. */

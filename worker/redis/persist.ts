@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FencedError } from './fenced.ts'
 import { isOutage, tellOutage } from './outage.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2000

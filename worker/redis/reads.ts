@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { fencedScript } from './fenced.ts'
 
 /**

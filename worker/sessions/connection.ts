@@ -3,7 +3,10 @@ import { createDevices, type Devices } from '../whatsapp/devices.ts'
 import { cacheGroups, type Groups } from '../whatsapp/group-cache.ts'
 import { createAnswerRetries } from '../whatsapp/retries.ts'
 import type { LiveSocket, SocketListener, SocketOptions, Sockets } from '../whatsapp/socket.ts'
-import type { Acks, Attach, Follow, SentStore, SessionContext } from './context.ts'
+import type { Acks } from '../whatsapp/acks.ts'
+import type { Attach, Follow } from '../whatsapp/attach.ts'
+import type { SentStore } from '../whatsapp/sent-store.ts'
+import type { SessionContext } from '../core.ts'
 
 /** What connections of a session are made of. */
 export interface ConnectionDeps {

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import pino from 'pino'
 import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { createRecords } from './records.ts'
 
 let server: RunningRedis

@@ -6,7 +6,8 @@ import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import { queueOf } from '../../shared/partition.ts'
 import { layoutOf } from '../jobs/bullmq/layout.ts'
 import { untell } from '../jobs/bullmq/told.ts'
-import type { Core, Fence } from '../types.ts'
+import type { Core } from '../core.ts'
+import type { Fence } from '../ownership/fence.ts'
 
 /** What Redis keeps of sessions beside their credentials and events. Writes throw `FencedError`. */
 export interface Records {

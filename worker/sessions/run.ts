@@ -1,7 +1,11 @@
 import type { JobResult } from '../../shared/receipt.ts'
-import { JobFailure, type Job, type Turn } from '../types.ts'
+import { JobFailure, type Job } from '../jobs/job.ts'
+import type { Turn } from '../jobs/lane/turn.ts'
 import type { Connection } from './connection.ts'
-import type { Handlers, SendContext, SentStore, SessionContext, SessionJobName } from './context.ts'
+import type { Handlers, SessionJobName } from '../handlers/handler.ts'
+import type { SendContext } from '../whatsapp/send.ts'
+import type { SentStore } from '../whatsapp/sent-store.ts'
+import type { SessionContext } from '../core.ts'
 
 /** Who runs a job, and for which session. */
 export interface Runner {

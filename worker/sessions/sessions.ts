@@ -1,18 +1,39 @@
 import type { SessionState, SessionView } from '../../shared/session.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { openCredentials } from '../credentials/store.ts'
-import { ALONE, JobFailure, type Core, type Fence, type Job, type Outbox, type Sessions, type Turn } from '../types.ts'
+import { ALONE, type Turn } from '../jobs/lane/turn.ts'
+import { JobFailure, type Job } from '../jobs/job.ts'
+import type { Core } from '../core.ts'
+import type { Fence } from '../ownership/fence.ts'
+import type { Outbox } from '../outbox/outbox.ts'
 import type { Cipher } from '../credentials/cipher.ts'
 import type { ForgetJobs } from '../jobs/bullmq/forget.ts'
 import type { Disconnect } from '../whatsapp/disconnect.ts'
 import type { ConnectionDeps } from './connection.ts'
-import type { Handlers, SessionJobName } from './context.ts'
+import type { Handlers, SessionJobName } from '../handlers/handler.ts'
 import type { Opener } from './opener.ts'
 import { createRecords } from './records.ts'
 import { runInConnection } from './run.ts'
 import { createSession, type Session, type SessionDeps } from './session.ts'
 import { isFinal, PACE, type Pace } from './transition.ts'
 import { failureOf, UNREADABLE } from './view.ts'
+
+/** The sessions of one owned partition, as the lanes see them. */
+export interface Sessions {
+  /** Brings back every session that was started. Resolves once all are known (not once they are open). */
+  restore(): Promise<void>
+  /**
+   * Whether a job of this session can run now. False only while the session is on its way to open (pairing,
+   * connecting, backoff); a session that is absent or in a final state answers true, and `run` fails its jobs at once.
+   */
+  ready(sessionId: string): boolean
+  /** Calls back whenever `ready` may have changed for a session. */
+  onChange(listener: (sessionId: string) => void): void
+  /** Runs one job to its end. `turn` defaults to a job that runs alone. Throws {@link JobFailure}. */
+  run(job: Job, signal: AbortSignal, turn?: Turn): Promise<JobResult>
+  /** Closes all sockets; sessions stay started and the next owner restores them. Resolves when no socket is left. */
+  close(): Promise<void>
+}
 
 /** What the sessions of a partition are made of. */
 export interface SessionsDeps extends ConnectionDeps {

@@ -3,7 +3,7 @@ import { readDisconnect, type Disconnect } from '../whatsapp/disconnect.ts'
 import { createSocketCaches } from '../baileys/socket/expiring-cache.ts'
 import type { Identity, SocketListener } from '../whatsapp/socket.ts'
 import { openConnection, type Connection, type ConnectionDeps } from './connection.ts'
-import type { SessionContext } from './context.ts'
+import type { SessionContext } from '../core.ts'
 
 /** What the current connection of a session reports. What an earlier one still reports is dropped. */
 export interface WireListener {

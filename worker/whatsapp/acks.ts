@@ -1,7 +1,23 @@
 import type { BinaryNode, WASocket } from '@whiskeysockets/baileys'
-import type { Acks } from '../sessions/context.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { refused, socketClosed } from './failures.ts'
+
+/** Waits for what WhatsApp's server says of the messages of one socket. One for each socket. */
+export interface Acks {
+  /** Call before the message is written, and `drop` in any case: the ack may be there before the write returns. */
+  expect(messageId: string): PendingAck
+}
+
+/** The ack of one message. */
+export interface PendingAck {
+  /**
+   * Call when the message is written: the time to wait starts. Resolves on the server's ack; rejects with a
+   * `JobFailure`: `WHATSAPP_REFUSED` (an error ack), `ACK_TIMEOUT`, or `retry: 'wait'` when the socket closed first.
+   */
+  wait(): Promise<void>
+  /** Forgets it. */
+  drop(): void
+}
 
 /** WhatsApp acks within a second; a message that is not acked by now is sent again under the same id. */
 export const ACK_TIMEOUT_MS = 30_000

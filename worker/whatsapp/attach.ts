@@ -1,9 +1,30 @@
-import type { Attach, SessionContext } from '../sessions/context.ts'
+import type { SessionContext } from '../core.ts'
 import type { Budget } from '../outbox/budget.ts'
-import type { Outbox } from '../types.ts'
-import { followAcks } from './acks.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import type { GatedSocket } from '../baileys/socket/writes.ts'
+import { followAcks, type Acks } from './acks.ts'
 import { followInbound, type Quota } from './follow-inbound.ts'
 import { openInboundLine, type InboundLine } from './inbound.ts'
+
+/** What {@link Attach} leaves on a socket. */
+export interface Attachment {
+  acks: Acks
+  /** The socket is of no more use: pending acks reject with `retry: 'wait'`. Safe to call twice. */
+  detach(): void
+  /** Call when the socket is closed: resolves when no message that it brought waits for the outbox. Never rejects. */
+  drained(): Promise<void>
+}
+
+/** Follows one new socket, from before it connects until it is detached: inbound messages, acks, receipts. */
+export type Follow = (socket: GatedSocket) => Attachment
+
+/** Makes what follows the sockets of sessions. */
+export interface Attach {
+  /** Readies what is to follow a session's next socket. */
+  follow(session: SessionContext): Promise<Follow>
+  /** The session has no socket and will have none soon: nothing of it is kept in memory. */
+  forget(sessionId: string): void
+}
 
 /** What {@link createAttach} needs. */
 export interface AttachOptions {

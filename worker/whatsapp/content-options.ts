@@ -1,5 +1,5 @@
 import type { MessageContentGenerationOptions } from '@whiskeysockets/baileys'
-import type { SendContext } from '../sessions/context.ts'
+import type { SendContext } from './send.ts'
 
 /** Longest upload of one file to one of WhatsApp's media hosts; Baileys itself would wait for ever. */
 const UPLOAD_TIMEOUT_MS = 180_000

@@ -9,7 +9,7 @@ import {
   type USyncQueryResultList,
   type WASocket,
 } from '@whiskeysockets/baileys'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 
 /** What is used of a socket. */
 export type DeviceSource = Pick<WASocket, 'authState' | 'executeUSyncQuery' | 'signalRepository'>

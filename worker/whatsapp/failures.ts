@@ -1,4 +1,4 @@
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import { refusalOf } from './refusals.ts'
 
 /** WhatsApp's server refused with this code. The code leads the message, so that a person and a program can read it. */

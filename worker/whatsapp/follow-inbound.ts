@@ -7,14 +7,16 @@ import {
 } from '@whiskeysockets/baileys'
 import { interceptMessages } from '../baileys/socket/intercept-messages.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
-import type { SessionContext } from '../sessions/context.ts'
-import { MOST_IN_FLIGHT } from '../types.ts'
+import type { SessionContext } from '../core.ts'
 import { cutToBounds } from './bounds.ts'
 import { InboundResumed } from './disconnect.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
 import { createSemaphore } from './semaphore.ts'
+
+/** How many messages of a socket may be decrypted while their receipts have not left. */
+export const MOST_IN_FLIGHT = 250
 
 type EventType = MessagesUpsert['data']['type']
 

@@ -2,8 +2,8 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
-import type { SessionContext } from '../sessions/context.ts'
-import type { Outbox } from '../types.ts'
+import type { SessionContext } from '../core.ts'
+import type { Outbox } from '../outbox/outbox.ts'
 import { nameOf, openInboundLine, type Inbound } from './inbound.ts'
 
 async function setUp(append: (event: WebhookEvent) => Promise<void> = async () => {}, received: string[] = []) {

@@ -4,8 +4,8 @@ import { isJidNewsletter, jidNormalizedUser, type WAMessageKey } from '@whiskeys
 import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { isOutage, tellOutage } from '../redis/outage.ts'
-import type { SessionContext } from '../sessions/context.ts'
-import { REMEMBERED, type Outbox } from '../types.ts'
+import type { SessionContext } from '../core.ts'
+import { REMEMBERED, type Outbox } from '../outbox/outbox.ts'
 import { keepNewest } from '../keep-newest.ts'
 
 const LONGEST_PAUSE_MS = 1000

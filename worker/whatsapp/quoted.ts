@@ -1,6 +1,6 @@
 import { getContentType, isJidGroup, jidNormalizedUser, normalizeMessageContent, proto } from '@whiskeysockets/baileys'
 import type { JobData } from '../../shared/contract.ts'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 
 /** Longest JSON and deepest nesting of a quoted message: a preview is small, and protobuf recurses. */
 const MAX_JSON_LENGTH = 64 * 1024

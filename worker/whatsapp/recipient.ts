@@ -1,5 +1,5 @@
 import { jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
-import { JobFailure } from '../types.ts'
+import { JobFailure } from '../jobs/job.ts'
 import type { Devices } from './devices.ts'
 
 /** What is asked for a recipient. */

@@ -1,4 +1,4 @@
-import type { Retry } from '../types.ts'
+import type { Retry } from '../jobs/job.ts'
 
 /** What an error code of WhatsApp's server means and whether the same message may be tried again. */
 interface Refusal {

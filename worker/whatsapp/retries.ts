@@ -1,8 +1,20 @@
-import { isJidGroup, isLidUser, isPnUser, jidDecode, type GroupMetadata, type WASocket } from '@whiskeysockets/baileys'
+import {
+  isJidGroup,
+  isLidUser,
+  isPnUser,
+  jidDecode,
+  type GroupMetadata,
+  type proto,
+  type WAMessageKey,
+  type WASocket,
+} from '@whiskeysockets/baileys'
 import type { PossiblyExtendedCacheStore } from '@whiskeysockets/baileys'
-import type { GetMessage, SentStore } from '../sessions/context.ts'
-import type { Fence } from '../types.ts'
+import type { SentStore } from './sent-store.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { wasMember, type Kept } from './audience.ts'
+
+/** Finds a sent message again when a recipient asks for a retry; Baileys' `getMessage`. */
+export type GetMessage = (key: WAMessageKey) => Promise<proto.IMessage | undefined>
 
 /** A recipient that cannot decrypt asks a few times, then it never will. */
 const MOST_ANSWERS = 5

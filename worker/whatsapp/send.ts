@@ -1,11 +1,31 @@
-import { isJidGroup, isJidStatusBroadcast, type BinaryNode, type proto } from '@whiskeysockets/baileys'
+import { isJidGroup, isJidStatusBroadcast, type BinaryNode, type proto, type WASocket } from '@whiskeysockets/baileys'
 import type { JobResult } from '../../shared/receipt.ts'
-import type { SendContext } from '../sessions/context.ts'
-import { JobFailure, type Job } from '../types.ts'
+import { JobFailure, type Job } from '../jobs/job.ts'
+import type { FrameGate } from '../baileys/socket/writes.ts'
+import type { SessionContext } from '../core.ts'
+import type { Turn } from '../jobs/lane/turn.ts'
+import type { Acks } from './acks.ts'
 import type { Audience } from './audience.ts'
+import type { Devices } from './devices.ts'
+import type { Groups } from './group-cache.ts'
+import type { SentStore } from './sent-store.ts'
 import { serverCodeOf, socketClosed, toFailure } from './failures.ts'
 import { messageIdOf } from './message-id.ts'
 import { findRecipient } from './recipient.ts'
+
+/** What a handler gets: an open socket and what belongs to it. It is made anew for each job. */
+export interface SendContext extends SessionContext {
+  sock: WASocket
+  gate: Pick<FrameGate, 'passed'>
+  acks: Acks
+  sent: SentStore
+  /** Knows the groups of the session; rejects when it is not in one. */
+  groups: Groups
+  /** Knows the devices of those that messages go to. */
+  devices: Devices
+  /** When the job may write. A handler that writes without asking runs alone. */
+  turn: Turn
+}
 
 /** A message to be. */
 export interface Outgoing {

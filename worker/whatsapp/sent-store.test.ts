@@ -7,7 +7,7 @@ import { startRedis, type RunningRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import { createCipher } from '../credentials/cipher.ts'
 import { FencedError } from '../redis/fenced.ts'
-import type { Fence } from '../types.ts'
+import type { Fence } from '../ownership/fence.ts'
 import { createSentStore, type SentLimits } from './sent-store.ts'
 
 const sessionId = 'user-123'

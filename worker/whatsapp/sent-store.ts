@@ -1,11 +1,32 @@
+import type { proto } from '@whiskeysockets/baileys'
 import { keys } from '../../shared/keys.ts'
 import { UnreadableError, type Cipher } from '../credentials/cipher.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import { readBytes } from '../redis/reads.ts'
-import type { SentStore } from '../sessions/context.ts'
-import type { Core } from '../types.ts'
-import { packKept, unpackKept } from './audience.ts'
+import type { Core } from '../core.ts'
+import type { Fence } from '../ownership/fence.ts'
+import { packKept, unpackKept, type Audience, type Kept } from './audience.ts'
+
+/** Sent messages, kept (encrypted) for recipients that cannot decrypt and ask again. One for all sessions. */
+export interface SentStore {
+  /**
+   * Keeps the message under its id unless one is there, and resolves with the one that is kept: a job that runs again
+   * sends what it sent before, with the same media keys and poll secret. Without an audience nobody is ever sent it.
+   * Throws `FencedError`.
+   */
+  keep(
+    fence: Fence,
+    sessionId: string,
+    messageId: string,
+    message: proto.IMessage,
+    audience?: Audience,
+  ): Promise<proto.IMessage>
+  /** What is kept under the id. Throws `FencedError`. */
+  get(fence: Fence, sessionId: string, messageId: string): Promise<Kept | undefined>
+  /** Forgets a message that was never sent. Throws `FencedError`. */
+  forget(fence: Fence, sessionId: string, messageId: string): Promise<void>
+}
 
 /** How much of what was sent is kept. */
 export interface SentLimits {

@@ -1,5 +1,5 @@
 import { Browsers, proto, type GroupMetadata, type SocketConfig, type WAVersion } from '@whiskeysockets/baileys'
-import type { GetMessage } from '../sessions/context.ts'
+import type { GetMessage } from './retries.ts'
 import type { SocketCaches } from '../baileys/socket/expiring-cache.ts'
 
 /** How sockets of this process reach WhatsApp. */

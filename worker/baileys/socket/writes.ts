@@ -1,5 +1,5 @@
 import type { WASocket } from '@whiskeysockets/baileys'
-import type { Fence } from '../../types.ts'
+import type { Fence } from '../../ownership/fence.ts'
 import type { RawSocket } from './raw-socket.ts'
 
 /** Holds back what is written to a socket. */

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedis, type RunningRedis } from '../../../dev/redis/start.ts'
 import { keys } from '../../../shared/keys.ts'
-import type { Fence } from '../../types.ts'
+import type { Fence } from '../../ownership/fence.ts'
 import { fetchJobs, refillLanes, type Fetched } from './fetch.ts'
 import { layoutOf } from './layout.ts'
 import { label } from './label.ts'

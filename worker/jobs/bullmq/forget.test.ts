@@ -6,7 +6,7 @@ import { JOB_OPTIONS } from '../../../shared/contract.ts'
 import { keys } from '../../../shared/keys.ts'
 import { partitionOf, QUEUE, queueOf } from '../../../shared/partition.ts'
 import { receipt } from '../../../shared/receipt.ts'
-import { JobFailure } from '../../types.ts'
+import { JobFailure } from '../job.ts'
 import { createForgetJobs } from './forget.ts'
 import { createBench, fakeSessions, text, type Bench, type BenchOwner, type FakeSessions } from '../testing.ts'
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
-import type { Clock, Fence } from '../../types.ts'
+import type { Clock } from '../../core.ts'
+import type { Fence } from '../../ownership/fence.ts'
 import type { Layout } from './layout.ts'
 
 /** The queue of a partition that this worker owns, as the functions of this folder take it. Their scripts are fenced. */

@@ -3,7 +3,8 @@ import { keys } from '../../../shared/keys.ts'
 import { RECEIPT_TTL_SECONDS } from '../../../shared/receipt.ts'
 import { persist } from '../../redis/persist.ts'
 import { fencedScript } from '../../redis/fenced.ts'
-import type { Core, Fence } from '../../types.ts'
+import type { Core } from '../../core.ts'
+import type { Fence } from '../../ownership/fence.ts'
 import type { Layout } from './layout.ts'
 
 /** Entries that one command looks at: longer, and it would delay others. */

@@ -1,4 +1,4 @@
-import type { Fence } from '../../types.ts'
+import type { Fence } from '../../ownership/fence.ts'
 
 /** Under which name BullMQ's tools know the owner of a partition: its worker id. */
 export function workerNameOf({ token }: Fence): string {

@@ -1,6 +1,7 @@
 import type { JobName } from '../../../shared/contract.ts'
 import type { Held } from '../read.ts'
-import { JobFailure, type Turn } from '../../types.ts'
+import { JobFailure } from '../job.ts'
+import type { Turn } from './turn.ts'
 
 /** The jobs of one lane that run now. */
 export interface Flights {

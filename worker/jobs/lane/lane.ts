@@ -1,6 +1,6 @@
 import type { Refill } from '../bullmq/fetch.ts'
 import type { Held } from '../read.ts'
-import { ALONE, type Turn } from '../../types.ts'
+import { ALONE, type Turn } from './turn.ts'
 import { createFlights } from './flights.ts'
 import {
   blameOldest,

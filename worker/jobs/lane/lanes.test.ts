@@ -5,7 +5,7 @@ import { JOB_OPTIONS } from '../../../shared/contract.ts'
 import { keys } from '../../../shared/keys.ts'
 import { partitionOf } from '../../../shared/partition.ts'
 import { createBench, fakeSessions, text, texts, untilClosed, type Bench } from '../testing.ts'
-import { JobFailure } from '../../types.ts'
+import { JobFailure } from '../job.ts'
 
 let server: RunningRedis
 let bench: Bench

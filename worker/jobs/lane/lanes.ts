@@ -1,7 +1,7 @@
 import type { Parked, Refill } from '../bullmq/fetch.ts'
 import type { ParkGroup } from '../bullmq/park.ts'
 import type { Held } from '../read.ts'
-import type { Sessions } from '../../types.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
 import { createLane, type Lane } from './lane.ts'
 import type { Perform } from '../perform.ts'
 

@@ -1,5 +1,5 @@
 import type { Held } from '../read.ts'
-import type { Clock } from '../../types.ts'
+import type { Clock } from '../../core.ts'
 
 /** How slowly a session sends, so that it looks like a person. All zero: as fast as WhatsApp acks. In ms. */
 export interface Pace {

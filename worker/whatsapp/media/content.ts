@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { AnyMediaMessageContent } from '@whiskeysockets/baileys'
 import type { JobData } from '../../../shared/contract.ts'
-import { JobFailure } from '../../types.ts'
+import { JobFailure } from '../../jobs/job.ts'
 import { DecodeError, type Decoder } from './decoder/decoder.ts'
 import type { Answers, Question } from './decoder/protocol.ts'
 import type { MediaFile } from './file.ts'

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readMedia } from '../../../shared/media.ts'
 import { fetchMedia, type FetchOptions } from '../../net/fetch-media.ts'
-import { JobFailure } from '../../types.ts'
+import { JobFailure } from '../../jobs/job.ts'
 import type { MediaFolder } from './folder.ts'
 import { SNIFF_BYTES } from './sniff.ts'
 

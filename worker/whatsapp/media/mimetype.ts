@@ -1,5 +1,5 @@
 import type { JobData } from '../../../shared/contract.ts'
-import { JobFailure } from '../../types.ts'
+import { JobFailure } from '../../jobs/job.ts'
 import { DECODED_IMAGES } from './decoder/protocol.ts'
 
 /** What kind of message carries the media. */
