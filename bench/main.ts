@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { findRedisServer } from '../dev/redis/find.ts'
-import { ensureRedisServer } from '../dev/tasks/redis-server.ts'
+import { ensurePrograms } from '../dev/tasks/programs.ts'
 import { interruption } from '../dev/tasks/step.ts'
 
 /** The benches, by name. Each prints a table and says whether its targets were met. */
@@ -17,7 +17,7 @@ if (load === undefined) {
   console.error(`usage: npm run bench -- <${Object.keys(BENCHES).join(' | ')}>`)
   process.exit(2)
 }
-ensureRedisServer(line => console.error(`kurir: ${line}`))
+ensurePrograms(line => console.error(`kurir: ${line}`))
 if (findRedisServer() === undefined) {
   console.error('kurir: without redis-server the embedded Redis is measured, and these figures do not count')
 }

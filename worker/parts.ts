@@ -65,7 +65,8 @@ export async function createParts(settings: Settings, log: Logger) {
   const folders = createMediaFolder()
   // Baileys writes media to the temporary folder before it uploads them.
   process.env['TMPDIR'] = folders.path
-  const decoder = createDecoder()
+  const decoder = createDecoder({ ffmpeg: settings.ffmpeg })
+  if (settings.ffmpeg === undefined) log.info('no ffmpeg on the PATH: sound and videos are not converted')
   const metrics = createMetrics({ registry, clock, endpoint: () => gate.state() })
 
   return {

@@ -3,6 +3,7 @@ import { MAX_PARTITIONS } from '../shared/partition.ts'
 import type { Pace } from './jobs/lane/pacing.ts'
 import type { BudgetSizes } from './outbox/budget.ts'
 import type { Retention } from './outbox/store.ts'
+import { findFfmpeg } from './whatsapp/media/decoder/ffmpeg.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
@@ -110,6 +111,8 @@ export interface Settings {
   waVersion: [number, number, number] | undefined
   /** Most bytes of media that a job's URL may lead to. */
   mediaMaxBytes: number
+  /** The ffmpeg that is on the PATH, which converts sound and videos. */
+  ffmpeg: string | undefined
   /** Where health and metrics listen; default: on all interfaces. */
   healthHost: string | undefined
   /** Lower-case `host:port` in private networks that media URLs may name. */
@@ -150,6 +153,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
     waVersion: given.WA_VERSION,
     mediaMaxBytes: given.MEDIA_MAX_BYTES,
+    ffmpeg: findFfmpeg(env['PATH']),
     healthHost: given.HEALTH_HOST,
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },

@@ -29,6 +29,8 @@ export function workerEnv(sources: WorkerEnvSources): Record<string, string> {
     ...(websocketUrl !== undefined && { WA_WEBSOCKET_URL: websocketUrl }),
     ...(noiseRootKey !== undefined && { WA_NOISE_ROOT_KEY: noiseRootKey }),
     ...(simulator && { NODE_EXTRA_CA_CERTS: simulator.certificateFile }),
+    // Where ffmpeg may be.
+    ...(process.env['PATH'] !== undefined && { PATH: process.env['PATH'] }),
     // The README says that it runs on this machine alone.
     HEALTH_HOST: '127.0.0.1',
     ...given.worker,

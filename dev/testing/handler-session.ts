@@ -27,6 +27,7 @@ import { cacheGroups, type Groups } from '../../worker/whatsapp/group-cache.ts'
 import { rawSocketOf } from '../../worker/baileys/socket/raw-socket.ts'
 import { lightenRetries } from '../../worker/baileys/socket/retry-memory.ts'
 import { createAnswerRetries } from '../../worker/whatsapp/retries.ts'
+import { findFfmpeg } from '../../worker/whatsapp/media/decoder/ffmpeg.ts'
 import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
@@ -129,7 +130,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   let attached = (await attach.follow(context))(socket)
   const agent = createGuardedAgent({ allowHosts })
   const folders = createMediaFolder()
-  const decoder = createDecoder()
+  const decoder = createDecoder({ ffmpeg: findFfmpeg(process.env['PATH']) })
   const handlers = createHandlers({ agent, maxBytes, folders, decoder, timeoutMs: 5000 })
   let made = 0
 

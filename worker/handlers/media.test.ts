@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
+import { silentOpus, wav } from '../../dev/testing/sounds.ts'
 import type { SessionJobName } from './handler.ts'
+import { findFfmpeg } from '../whatsapp/media/decoder/ffmpeg.ts'
 
 const BUDI = '628999000001'
 const jid = (phone: string) => `${phone}@s.whatsapp.net`
@@ -16,7 +18,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 let session: TestSession
 let files: Server
 let origin: string
-let served: { bytes: Uint8Array; type?: string; status?: number } = { bytes: Buffer.alloc(0) }
+let served: { bytes: Uint8Array; type?: string; status?: number; disposition?: string } = { bytes: Buffer.alloc(0) }
 let fetches = 0
 // Of this file alone, so that what others leave in the common one says nothing here. Baileys' files are in it too.
 const folder = mkdtempSync(join(tmpdir(), 'kurir-test-'))
@@ -25,7 +27,9 @@ process.env['TMPDIR'] = folder
 beforeAll(async () => {
   files = createServer((_request, response) => {
     fetches += 1
-    response.writeHead(served.status ?? 200, served.type === undefined ? {} : { 'content-type': served.type })
+    if (served.type !== undefined) response.setHeader('content-type', served.type)
+    if (served.disposition !== undefined) response.setHeader('content-disposition', served.disposition)
+    response.writeHead(served.status ?? 200)
     response.end(served.bytes)
   })
   await new Promise<void>(resolve => files.listen(0, '127.0.0.1', resolve))
@@ -43,7 +47,7 @@ const arrives = async (name: SessionJobName, data: Record<string, unknown>, id?:
   session.arrives(name, data, id)
 
 describe('media', () => {
-  const document = randomBytes(300_000)
+  const document = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(299_991)])
   let photo: Buffer
   let picture: Buffer
 
@@ -74,6 +78,13 @@ describe('media', () => {
     })
   })
 
+  test('a document is called what the response calls it, with an ending that fits its bytes', async () => {
+    const disposition = `attachment; filename="x.bin"; filename*=UTF-8''tagihan%20%E2%82%AC.docx`
+    served = { bytes: document, type: 'application/octet-stream', disposition }
+    const { message } = await send({ type: 'document', media: `${origin}/download.php` })
+    expect(message['documentMessage']).toMatchObject({ fileName: 'tagihan €.pdf', mimetype: 'application/pdf' })
+  })
+
   test("an image by URL, with the contract's fields that do not belong to one", async () => {
     const fields = { caption: 'Lihat gambar ini!', fileName: 'invoice.pdf', mimetype: 'application/pdf', ptt: false }
     const { seen, message } = await send({ type: 'image', media: `${origin}/image.jpg`, ...fields })
@@ -96,17 +107,35 @@ describe('media', () => {
   })
 
   test('a voice note is Opus, whatever the server says', async () => {
-    served = { bytes: Buffer.concat([Buffer.from('OggS'), randomBytes(500)]), type: 'application/octet-stream' }
+    served = { bytes: silentOpus(2), type: 'application/octet-stream' }
     const { message, seen } = await send({ type: 'audio', media: `${origin}/note`, ptt: true, caption: 'ignored' })
-    expect(message['audioMessage']).toMatchObject({ ptt: true, mimetype: 'audio/ogg; codecs=opus' })
+    expect(message['audioMessage']).toMatchObject({ ptt: true, mimetype: 'audio/ogg; codecs=opus', seconds: 2 })
     expect(JSON.stringify(message)).not.toContain('ignored')
     expect(seen.media).toMatchObject({ sha256: sha256(served.bytes) })
   })
 
   test('a recording has its length', async () => {
-    const { message } = await send({ type: 'audio', media: silence(3).toString('base64') })
-    expect(message['audioMessage']).toMatchObject({ seconds: 3, mimetype: 'audio/wav' })
+    const { message } = await send({ type: 'audio', media: wav(3).toString('base64') })
+    expect(message['audioMessage']).toMatchObject({ seconds: 3 })
     expect(message['audioMessage']?.['ptt'] ?? false).toBe(false)
+  })
+
+  test.skipIf(findFfmpeg(process.env['PATH']) === undefined)(
+    'a voice note has its length and its waveform',
+    async () => {
+      const { message } = await send({ type: 'audio', ptt: true, media: wav(1, 1).toString('base64') })
+      const { waveform, ...audio } = message['audioMessage'] ?? {}
+      expect(audio).toMatchObject({ ptt: true, seconds: 2, mimetype: 'audio/ogg; codecs=opus' })
+      const bars = [...Buffer.from(String(waveform), 'base64')]
+      expect(bars).toHaveLength(64)
+      expect(Math.max(...bars.slice(0, 30))).toBeLessThan(20)
+      expect(Math.min(...bars.slice(34, 60))).toBeGreaterThan(50)
+    },
+  )
+
+  test.skipIf(findFfmpeg(process.env['PATH']) === undefined)('a GIF that moves is a video that loops', async () => {
+    const { message } = await send({ type: 'image', media: (await movingGif()).toString('base64'), caption: 'hore' })
+    expect(message['videoMessage']).toMatchObject({ gifPlayback: true, mimetype: 'video/mp4', caption: 'hore' })
   })
 
   test('a sticker is made of any image', async () => {
@@ -124,13 +153,7 @@ describe('media', () => {
   })
 
   test('a GIF makes a sticker that moves', async () => {
-    const frames = ['#f00', '#0f0', '#00f'].map(background => ({
-      create: { width: 40, height: 30, channels: 4, background } as const,
-    }))
-    const gif = await sharp(frames as never, { join: { animated: true } } as never)
-      .gif()
-      .toBuffer()
-    const { message } = await send({ type: 'sticker', media: gif.toString('base64') })
+    const { message } = await send({ type: 'sticker', media: (await movingGif()).toString('base64') })
     expect(message['stickerMessage']).toMatchObject({ isAnimated: true, mimetype: 'image/webp' })
   })
 
@@ -141,6 +164,7 @@ describe('media', () => {
     ['bytes that nobody knows as a recording', { type: 'audio', media: Buffer.alloc(99, 1).toString('base64') }],
     ['an SVG in disguise', { type: 'image', media: Buffer.from('\ufeff<!DOCTYPE svg><svg/>').toString('base64') }],
     ['a page for a picture', { type: 'image', media: Buffer.from('<!DOCTYPE html><html>').toString('base64') }],
+    ['a page for a PDF', { type: 'document', fileName: 'a.pdf', media: Buffer.from('<html>').toString('base64') }],
     ['a PDF for a video', { type: 'video', media: Buffer.from('%PDF-1.7 and so on').toString('base64') }],
   ])('refuses %s', async (_what, data) => {
     const sending = session.run('SEND_MEDIA', { to: jid(BUDI), ...data })
@@ -184,21 +208,11 @@ describe('media', () => {
   })
 })
 
-/** A WAV file: mono, 8 bits, 8 kHz. */
-function silence(seconds: number): Buffer {
-  const samples = Buffer.alloc(8000 * seconds, 128)
-  const head = Buffer.alloc(44)
-  head.write('RIFF')
-  head.writeUInt32LE(36 + samples.length, 4)
-  head.write('WAVEfmt ', 8)
-  head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20)
-  head.writeUInt16LE(1, 22)
-  head.writeUInt32LE(8000, 24)
-  head.writeUInt32LE(8000, 28)
-  head.writeUInt16LE(1, 32)
-  head.writeUInt16LE(8, 34)
-  head.write('data', 36)
-  head.writeUInt32LE(samples.length, 40)
-  return Buffer.concat([head, samples])
+async function movingGif(): Promise<Buffer> {
+  const frames = ['#f00', '#0f0', '#00f'].map(background => ({
+    create: { width: 40, height: 30, channels: 4, background } as const,
+  }))
+  return sharp(frames as never, { join: { animated: true } } as never)
+    .gif()
+    .toBuffer()
 }

@@ -4,7 +4,7 @@ import type { Handler } from './handler.ts'
 import type { SendContext } from '../whatsapp/send.ts'
 import { JobFailure, type Job } from '../jobs/job.ts'
 import { contentOptions } from '../whatsapp/content-options.ts'
-import { dropEmptyThumbnail, mediaContent } from '../whatsapp/media/content.ts'
+import { dropPlaceholders, mediaContent } from '../whatsapp/media/content.ts'
 import type { Decoder } from '../whatsapp/media/decoder/decoder.ts'
 import type { MediaFolder } from '../whatsapp/media/folder.ts'
 import { mediaFile } from '../whatsapp/media/file.ts'
@@ -13,7 +13,7 @@ import { sendFor } from '../whatsapp/send.ts'
 /** How media is fetched, where it is kept meanwhile, and what decodes it. */
 export interface MediaOptions extends FetchOptions {
   folders: MediaFolder
-  decoder: Pick<Decoder, 'ask'>
+  decoder: Pick<Decoder, 'ask' | 'converts'>
 }
 
 /** SEND_MEDIA: image, video, audio, document or sticker, from a URL, base64 or a data URI. */
@@ -38,7 +38,6 @@ async function buildMedia(
     context.core.log.warn({ sessionId: context.sessionId, reason }, 'media upload failed')
     throw new JobFailure('INTERNAL', 'the upload to WhatsApp failed', 'backoff')
   })
-  dropEmptyThumbnail(message.imageMessage)
-  dropEmptyThumbnail(message.videoMessage)
+  dropPlaceholders(message)
   return message
 }

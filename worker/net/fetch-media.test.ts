@@ -35,10 +35,10 @@ beforeEach(() => {
 const never = new AbortController().signal
 
 async function fetched(url: string, maxBytes = 1000, signal = never, timeoutMs = 5000) {
-  const { body, contentType } = await fetchMedia(url, { agent, maxBytes, timeoutMs }, signal)
+  const { body, contentType, names } = await fetchMedia(url, { agent, maxBytes, timeoutMs }, signal)
   const chunks: Buffer[] = []
   for await (const chunk of body) chunks.push(chunk)
-  return { bytes: Buffer.concat(chunks), contentType }
+  return { bytes: Buffer.concat(chunks), contentType, names }
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<{ code: string; retry: string; message: string }> {
@@ -51,9 +51,22 @@ async function failureOf(promise: Promise<unknown>): Promise<{ code: string; ret
   return { code, retry, message }
 }
 
+test('gives the names that it came with, the best first', async () => {
+  answer = ({ url }, response) => {
+    if (url === '/final/b.pdf')
+      response.setHeader('content-disposition', 'attachment; filename="invoice 7.pdf"').end('x')
+    else response.writeHead(302, { location: '/final/b.pdf' }).end()
+  }
+  expect((await fetched(`${origin}/get/a.php`)).names).toEqual(['invoice 7.pdf', 'b.pdf', 'a.php'])
+})
+
 test('gives the bytes and the content type', async () => {
   answer = (_request, response) => response.writeHead(200, { 'content-type': 'image/png' }).end('picture')
-  expect(await fetched(`${origin}/a.png`)).toEqual({ bytes: Buffer.from('picture'), contentType: 'image/png' })
+  expect(await fetched(`${origin}/a.png`)).toEqual({
+    bytes: Buffer.from('picture'),
+    contentType: 'image/png',
+    names: ['a.png'],
+  })
 })
 
 test.each([

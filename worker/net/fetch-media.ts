@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { errors, request, type Dispatcher } from 'undici'
 import { JobFailure } from '../jobs/job.ts'
+import { nameOfDisposition, nameOfUrl } from './file-name.ts'
 import { ForbiddenHostError } from './guard.ts'
 
 /** Most redirects that a media URL may lead through; each hop is checked like the first. */
@@ -23,6 +24,8 @@ export interface FetchedMedia {
   body: AsyncGenerator<Buffer, void, undefined>
   /** The response's content-type as it stands. */
   contentType: string | undefined
+  /** What the file may be called, the best first: by the response, by the URL that answered, by the one that was asked. */
+  names: readonly string[]
 }
 
 /**
@@ -39,11 +42,20 @@ export async function fetchMedia(url: string, options: FetchOptions, signal: Abo
       throw failure(error, host, signal)
     })
     const location = redirectOf(response)
-    if (location === undefined) return accept(response, host, options.maxBytes, signal)
+    if (location === undefined) {
+      const accepted = await accept(response, host, options.maxBytes, signal)
+      return { ...accepted, names: namesOf(response, target.href, url) }
+    }
     await discard(response.body)
     if (hop === MAX_REDIRECTS) throw refused(`${host} redirects more than ${MAX_REDIRECTS} times`)
     target = follow(location, target)
   }
+}
+
+function namesOf({ headers }: Dispatcher.ResponseData, ...urls: string[]): string[] {
+  const disposition = headers['content-disposition']
+  const said = nameOfDisposition(typeof disposition === 'string' ? disposition : undefined)
+  return [...new Set([said, ...urls.map(nameOfUrl)])].filter(name => name !== undefined)
 }
 
 async function get(url: URL, agent: Dispatcher, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
@@ -72,7 +84,7 @@ async function accept(
   host: string,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<FetchedMedia> {
+): Promise<Omit<FetchedMedia, 'names'>> {
   const encoding = headers['content-encoding']
   let wrong: JobFailure | undefined
   if (statusCode !== 200) {

@@ -14,6 +14,7 @@ import type { Clock } from '../core.ts'
 import type { Fence } from '../ownership/fence.ts'
 import type { Job } from '../jobs/job.ts'
 import { createAttach } from '../whatsapp/attach.ts'
+import { findFfmpeg } from '../whatsapp/media/decoder/ffmpeg.ts'
 import { createDecoder } from '../whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../whatsapp/media/folder.ts'
 import { createSentStore } from '../whatsapp/sent-store.ts'
@@ -81,7 +82,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
       agent: getGlobalDispatcher(),
       maxBytes: 1_000_000,
       folders: createMediaFolder(),
-      decoder: createDecoder(),
+      decoder: createDecoder({ ffmpeg: findFfmpeg(process.env['PATH']) }),
     }),
     sent: createSentStore(core, cipher),
     forgetJobs: createForgetJobs({ core, fence, partitions: 1 }),

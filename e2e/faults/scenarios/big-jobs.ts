@@ -26,7 +26,9 @@ export async function sendBigJobs({ jobs, bytes, heapMb }: BigJobsSize): Promise
     await world.stack.workers[0]?.stop()
     const accepted: Accepted[] = []
     const { sessionId, contact: to } = session
-    const media = Buffer.alloc(Math.floor((bytes * 3) / 4), 7).toString('base64')
+    const file = Buffer.alloc(Math.floor((bytes * 3) / 4), 7)
+    file.write('%PDF-1.7')
+    const media = file.toString('base64')
     for (let place = 0; place < jobs; place++) {
       const text = `${sessionId} media ${place}`
       const data = {

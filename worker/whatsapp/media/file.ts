@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readMedia } from '../../../shared/media.ts'
 import { fetchMedia, type FetchOptions } from '../../net/fetch-media.ts'
+import { cleanName } from '../../net/file-name.ts'
 import { JobFailure } from '../../jobs/job.ts'
 import type { MediaFolder } from './folder.ts'
 import { SNIFF_BYTES } from './sniff.ts'
@@ -15,8 +16,8 @@ export interface MediaFile extends AsyncDisposable {
   head: Buffer
   /** The type that the data URI or the response gave. */
   declared: string | undefined
-  /** Where it came from, when it was fetched. */
-  url: string | undefined
+  /** What it may be called, the best first: by the response or the data URI, by the URLs that led to it. */
+  names: readonly string[]
 }
 
 /**
@@ -32,11 +33,12 @@ export async function mediaFile(
   if (source.kind === 'wrong') throw new JobFailure('INVALID_JOB', `media ${source.wrong}`)
   if (source.kind === 'base64') {
     const written = await write(folders, [Buffer.from(source.base64, 'base64')])
-    return { ...written, declared: source.mimetype, url: undefined }
+    const name = cleanName(source.fileName)
+    return { ...written, declared: source.mimetype, names: name === undefined ? [] : [name] }
   }
-  const { body, contentType } = await fetchMedia(source.url, options, signal)
+  const { body, contentType, names } = await fetchMedia(source.url, options, signal)
   const written = await write(folders, body)
-  return { ...written, declared: contentType, url: source.url }
+  return { ...written, declared: contentType, names }
 }
 
 async function write(

@@ -5,8 +5,9 @@
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseFile } from 'music-metadata'
-import { imagePreview, toSticker } from './image.ts'
+import { imagePreview, toSticker, toStill } from './image.ts'
 import type { Answers, Question } from './protocol.ts'
+import { waveformOf } from './waveform.ts'
 
 // Should memory get short, the kernel ends this process before the one that holds the sessions.
 try {
@@ -29,6 +30,8 @@ async function reply(question: Question): Promise<void> {
 
 async function answer(question: Question): Promise<Answers[Question['what']]> {
   if (question.what === 'preview') return imagePreview(question.path)
+  if (question.what === 'still') return toStill(question.path, question.to)
+  if (question.what === 'waveform') return { loudness: await waveformOf(question.path) }
   if (question.what === 'sticker') return toSticker(question.path, question.to)
   const { format } = await parseFile(question.path, { duration: true, skipCovers: true })
   if (format.duration === undefined || !Number.isFinite(format.duration)) throw new Error('no duration')

@@ -11,10 +11,17 @@ let folder: string
 let decoder: Decoder
 const { signal } = new AbortController()
 /** Long enough for a good file on a busy machine, and short enough to wait for. */
-const HASTY = { deadlineMs: 2000, stickerMs: 2000, rssBytes: 400 * 1024 * 1024, idleMs: 1000, cpuSeconds: 60 }
+const HASTY = {
+  deadlineMs: 2000,
+  stickerMs: 2000,
+  convertMs: 5000,
+  rssBytes: 400 * 1024 * 1024,
+  idleMs: 1000,
+  cpuSeconds: 60,
+}
 
 beforeAll(async () => {
-  decoder = createDecoder()
+  decoder = createDecoder({})
   folder = await mkdtemp(join(tmpdir(), 'kurir-test-'))
 })
 afterAll(async () => {
@@ -126,7 +133,7 @@ test('a small file that unfolds to half a gigabyte is not decoded', async () => 
 })
 
 test('a file that takes too long is stopped, and this process goes on meanwhile', async () => {
-  const hasty = createDecoder(HASTY)
+  const hasty = createDecoder({ limits: HASTY })
   const path = await file(taggedAudio(40_000_000))
   const lags = monitorEventLoopDelay({ resolution: 5 })
   lags.enable()
@@ -140,7 +147,7 @@ test('a file that takes too long is stopped, and this process goes on meanwhile'
 })
 
 test('good files that take long together are all decoded', async () => {
-  const busy = createDecoder({ ...HASTY, deadlineMs: 10_000, cpuSeconds: 2 })
+  const busy = createDecoder({ limits: { ...HASTY, deadlineMs: 10_000, cpuSeconds: 2 } })
   const path = await file(await solid(4000, 4000).png({ compressionLevel: 1 }).toBuffer())
   for (let n = 0; n < 35; n++) {
     expect(await busy.ask('a', { what: 'preview', path }, signal)).toMatchObject({ width: 4000 })
@@ -149,7 +156,7 @@ test('good files that take long together are all decoded', async () => {
 }, 30_000)
 
 test('a file that takes too much memory is stopped', async () => {
-  const narrow = createDecoder({ ...HASTY, deadlineMs: 10_000, rssBytes: 60_000_000 })
+  const narrow = createDecoder({ limits: { ...HASTY, deadlineMs: 10_000, rssBytes: 60_000_000 } })
   const path = await file(taggedAudio(40_000_000))
   const asked = narrow.ask('a', { what: 'duration', path }, signal)
   await expect(asked).rejects.toMatchObject({ reason: 'stopped' })
@@ -157,7 +164,7 @@ test('a file that takes too much memory is stopped', async () => {
 })
 
 test('whose files were stopped waits behind the others', async () => {
-  const hasty = createDecoder(HASTY)
+  const hasty = createDecoder({ limits: HASTY })
   const bad = await file(taggedAudio(40_000_000))
   const good = await file(await solid(9, 9).png().toBuffer())
   const ends: string[] = []

@@ -1,26 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { convert } from './ffmpeg.ts'
+import { DecodeError, limited } from './limited.ts'
+import type { Answers, ConvertQuestion, Question } from './protocol.ts'
 import { createTurns } from './turns.ts'
-import type { Answers, Question } from './protocol.ts'
 
-/** Why a file was not decoded. `unreadable`: the decoder said so. `stopped`: it took too long or too much memory. */
-export class DecodeError extends Error {
-  readonly reason: 'unreadable' | 'stopped'
-
-  constructor(reason: DecodeError['reason']) {
-    super(`media not decoded: ${reason}`)
-    this.name = 'DecodeError'
-    this.reason = reason
-  }
-}
-
-/** Decodes what outsiders made, in a process of its own. */
+/** Decodes what outsiders made, in processes of their own. */
 export interface Decoder {
+  /** Whether there is an ffmpeg, so that `convert` can be asked for. */
+  converts: boolean
   /** Rejects with {@link DecodeError}, or with the signal's reason. */
-  ask<W extends Question['what']>(
+  ask<W extends keyof Answers>(
     sessionId: string,
-    question: Extract<Question, { what: W }>,
+    question: Extract<Question | ConvertQuestion, { what: W }>,
     signal: AbortSignal,
   ): Promise<Answers[W]>
   /** Ends the process. */
@@ -33,6 +25,8 @@ export interface DecoderLimits {
   deadlineMs: number
   /** The same for a sticker, ms: one that moves has up to 80 frames to be made. */
   stickerMs: number
+  /** The same for a conversion of sound or pictures by ffmpeg, ms. */
+  convertMs: number
   /** Of the process, code and libraries included. */
   rssBytes: number
   /** How long the process stays when there is nothing to do, in ms. */
@@ -48,6 +42,7 @@ const MIB = 1024 * 1024
 const LIMITS: DecoderLimits = {
   deadlineMs: 5000,
   stickerMs: 15_000,
+  convertMs: 60_000,
   rssBytes: 320 * MIB,
   idleMs: 30_000,
   cpuSeconds: 60,
@@ -55,15 +50,19 @@ const LIMITS: DecoderLimits = {
 const HEAP_MIB = 96
 /** Which part of its CPU time a process may spend before it is replaced: a file may keep two threads busy. */
 const LIFE = 1 / 3
-const WATCH_MS = 20
-const PAGE_BYTES = 4096
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url))
 
 /**
  * See {@link Decoder}. One file at a time, so that a container that is large enough for one is large enough; a session
  * whose files had to be stopped waits behind the others. The process starts when there is something to decode.
  */
-export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
+export function createDecoder({
+  ffmpeg,
+  limits = LIMITS,
+}: {
+  ffmpeg?: string | undefined
+  limits?: DecoderLimits
+}): Decoder {
   const turns = createTurns()
   let child: ChildProcess | undefined
   let idle: NodeJS.Timeout | undefined
@@ -104,35 +103,37 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
       if (answer === undefined) reject(new DecodeError('unreadable'))
       else resolve(answer)
     }
-    const give = (error: unknown) => () => {
+    const onExit = (): void => {
       stop()
-      reject(error)
+      reject(new DecodeError('stopped'))
     }
-    const onExit = give(new DecodeError('stopped'))
-    const onAbort = () => give(signal.reason)()
-    const deadline = setTimeout(onExit, question.what === 'sticker' ? limits.stickerMs : limits.deadlineMs)
-    const watch = setInterval(() => rssOf(asked.pid) > limits.rssBytes && onExit(), WATCH_MS)
     asked.on('message', onMessage).on('exit', onExit)
-    signal.addEventListener('abort', onAbort, { once: true })
     asked.send(question, error => error && onExit())
+    const deadlineMs = question.what === 'sticker' ? limits.stickerMs : limits.deadlineMs
     try {
-      return await promise
+      return await limited(asked, { deadlineMs, rssBytes: limits.rssBytes }, signal, promise, stop)
     } finally {
-      clearTimeout(deadline)
-      clearInterval(watch)
       asked.off('message', onMessage).off('exit', onExit)
-      signal.removeEventListener('abort', onAbort)
       worked += performance.now() - startedAt
       if (worked > limits.cpuSeconds * 1000 * LIFE) stop()
       else idle = setTimeout(stop, limits.idleMs).unref()
     }
   }
 
+  async function answer(question: Question | ConvertQuestion, signal: AbortSignal): Promise<unknown> {
+    if (question.what !== 'convert') return decode(question, signal)
+    if (ffmpeg === undefined) throw new DecodeError('no-ffmpeg')
+    // One process at a time, so that a container that is large enough for one is large enough.
+    stop()
+    return convert(ffmpeg, question, { deadlineMs: limits.convertMs, rssBytes: limits.rssBytes }, signal)
+  }
+
   return {
+    converts: ffmpeg !== undefined,
     async ask(sessionId, question, signal) {
       const outcome = await turns.take(sessionId, async () => {
         try {
-          return { value: await decode(question, signal), late: false }
+          return { value: await answer(question, signal), late: false }
         } catch (error) {
           return { error, late: error instanceof DecodeError && error.reason === 'stopped' }
         }
@@ -144,14 +145,5 @@ export function createDecoder(limits: DecoderLimits = LIMITS): Decoder {
       clearTimeout(idle)
       stop()
     },
-  }
-}
-
-/** Bytes of memory that a process has now; 0 where that cannot be read, and then the heap's limit has to do. */
-function rssOf(pid: number | undefined): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES
-  } catch {
-    return 0
   }
 }

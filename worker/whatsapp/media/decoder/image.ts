@@ -1,5 +1,5 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
-import type { ImagePreview, Sticker } from './protocol.ts'
+import type { ImagePreview, Sticker, Still } from './protocol.ts'
 
 // Every loader of libvips is off but those of the formats that were recognised: others read more than the file (SVG takes
 // files of its folder along), or are seldom looked at by those who mend them.
@@ -10,6 +10,9 @@ sharp.unblock({
     'VipsForeignLoadPngFile',
     'VipsForeignLoadWebpFile',
     'VipsForeignLoadNsgifFile',
+    // AVIF alone of its formats: there is no decoder for HEIC's.
+    'VipsForeignLoadHeifFile',
+    'VipsForeignLoadTiffFile',
   ],
 })
 sharp.cache(false)
@@ -55,6 +58,20 @@ export async function toSticker(path: string, to: string): Promise<Sticker> {
     .webp({ quality: isAnimated ? 60 : 80, effort: 4 })
     .toFile(to)
   return { isAnimated, isMade: true }
+}
+
+/**
+ * Writes a picture that phones show to `to`: a JPEG, or a PNG when it can be seen through. One that moves is not made.
+ * Rejects when it cannot be decoded within bounds.
+ */
+export async function toStill(path: string, to: string): Promise<Still> {
+  const image = sharp(path, { limitInputPixels: MAX_PIXELS, autoOrient: true })
+  const metadata = await image.metadata()
+  if (metadata.format !== 'tiff' && (metadata.pages ?? 1) > 1) return { isAnimated: true }
+  checkSize(metadata)
+  if (metadata.hasAlpha) await image.png().toFile(to)
+  else await image.jpeg({ quality: 90 }).toFile(to)
+  return { isAnimated: false, mimetype: metadata.hasAlpha ? 'image/png' : 'image/jpeg' }
 }
 
 /** The first frames of an image; -1 stands for all. */
