@@ -175,6 +175,14 @@ describe.skipIf(ffmpeg === undefined)('with ffmpeg', () => {
     expect(sniff(bytes)).toBe('video/mp4')
   })
 
+  test('an MP4 of a codec that some phones lack is made one that all have', async () => {
+    const vp9 = ffmpegMade(await gif(), 'mp4', ['-c:v', 'libvpx-vp9', '-pix_fmt', 'yuv420p'])
+    const { bytes } = await prepared('video', vp9, converting)
+    expect(bytes.includes('avc1')).toBe(true)
+    expect((await prepared('video', vp9, without)).bytes).toEqual(vp9)
+    expect((await prepared('video', bytes, converting)).bytes).toEqual(bytes)
+  })
+
   test.each<MediaKind>(['image', 'video'])('a GIF that moves is made a looping video: %s', async kind => {
     const { mimetype, bytes, isLoop } = await prepared(kind, await gif(), converting)
     expect({ mimetype, isLoop }).toEqual({ mimetype: 'video/mp4', isLoop: true })

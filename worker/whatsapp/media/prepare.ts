@@ -35,11 +35,24 @@ export interface Ready {
 export async function prepare(kind: MediaKind, work: Work): Promise<Ready> {
   const { path } = work.file
   const plan = planOf(kind, work.shown)
-  if (plan.do === 'send') return { path, mimetype: plan.mimetype, isLoop: false }
+  if (plan.do === 'send') {
+    const better =
+      kind === 'video' && (await isNewCodec(work)) ? await unlessUnreadable(convert('video', work)) : undefined
+    return better ?? { path, mimetype: plan.mimetype, isLoop: false }
+  }
   if (plan.do !== 'convert') return still(work)
   if (plan.otherwise === undefined) return converted(kind, plan.to, work)
   const made = work.converts ? await unlessUnreadable(convert(plan.to, work)) : undefined
   return made ?? { path, mimetype: plan.otherwise, isLoop: false }
+}
+
+/** Codecs that come in MP4, too, and that not every phone has: HEVC, VP9 and AV1. */
+const NEW_CODECS = new Set(['hev1', 'hvc1', 'vp09', 'av01'])
+
+async function isNewCodec({ file, ask, converts }: Work): Promise<boolean> {
+  if (!converts) return false
+  const found = await unlessUnreadable(ask({ what: 'duration', path: file.path }))
+  return found?.codecs.some(codec => NEW_CODECS.has(codec)) === true
 }
 
 async function still(work: Work): Promise<Ready> {

@@ -35,5 +35,7 @@ async function answer(question: Question): Promise<Answers[Question['what']]> {
   if (question.what === 'sticker') return toSticker(question.path, question.to)
   const { format } = await parseFile(question.path, { duration: true, skipCovers: true })
   if (format.duration === undefined || !Number.isFinite(format.duration)) throw new Error('no duration')
-  return { seconds: format.duration }
+  // The library writes names that it does not know in angle brackets.
+  const codecs = format.trackInfo.flatMap(({ codecName }) => codecName?.replaceAll(/[<>]/g, '') ?? [])
+  return { seconds: format.duration, codecs }
 }
