@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import type { FieldCode } from './errors.ts'
-import { MAX_FIELD_ERRORS } from './well-formed.ts'
+
+/** Most faults that are told of one request or job; one may have a hundred thousand. */
+export const MAX_FIELD_ERRORS = 100
 
 /** What one field of a request or job lacks: `path` like `jobs[3].data.to`, a stable `code`, a sentence for a person. */
 export interface FieldError {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { FieldError } from './coded.ts'
 import { isSameName, nearestName } from './nearest.ts'
-import { MAX_FIELD_ERRORS } from './well-formed.ts'
+import { MAX_FIELD_ERRORS } from './coded.ts'
 
 /** Longest part of an unknown name that is repeated in a path: it may be megabytes. */
 const MAX_NAME_LENGTH = 64

@@ -1,10 +1,7 @@
-import type { FieldError } from './coded.ts'
+import { MAX_FIELD_ERRORS, type FieldError } from './coded.ts'
 
 /** Most levels of objects and lists in a job's data; the contract's own have 4, a quoted message may have more. */
 export const MAX_DEPTH = 32
-
-/** Most faults that are told of one request or job; one may have a hundred thousand. */
-export const MAX_FIELD_ERRORS = 100
 
 /**
  * What no reader of JSON agrees on: texts with half a surrogate pair, and more levels than {@link MAX_DEPTH}. Walks

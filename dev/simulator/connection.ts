@@ -5,27 +5,7 @@ import type { Context } from './context.ts'
 import { createFrameReader, frameOf } from './frames.ts'
 import { createNoiseServer, type NoiseServer, type Transport } from './noise.ts'
 import { node } from './nodes.ts'
-import type { Device } from './world.ts'
-
-/** What a connection is: `ready` devices get stanzas as they come, others have them queued. */
-export type ConnectionState = 'handshake' | 'pairing' | 'open' | 'ready' | 'closed'
-
-/** One socket of one client, from the Noise handshake to its end. */
-export type Connection = {
-  readonly number: number
-  readonly openedAt: number
-  closedAt: number | undefined
-  state: ConnectionState
-  /** Set by login. */
-  device: Device | undefined
-  /** Reads nothing and writes nothing any more, as a dead network path does. */
-  frozen: boolean
-  send(stanza: BinaryNode): void
-  /** Sends `stanza`, then closes. What the client still sends is logged as late and has no effect. */
-  finish(stanza?: BinaryNode): void
-  /** Resets the TCP connection. */
-  cut(): void
-}
+import type { Connection } from './world.ts'
 
 /** What a connection hands on once its client has introduced itself. */
 export type ConnectionEvents = {

@@ -1,6 +1,7 @@
 import type { BinaryNode, proto } from '@whiskeysockets/baileys'
 import type { Context } from './context.ts'
-import { addressOfDevice, deliver, whose } from './delivery.ts'
+import { deliver, whose } from './delivery.ts'
+import { addressOfDevice } from './world.ts'
 import { encryptFor, messageId } from './envelope.ts'
 import { ControlError } from './errors.ts'
 import { childOf, node, numberOf, seconds } from './nodes.ts'

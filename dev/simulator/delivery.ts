@@ -1,7 +1,7 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import type { Context } from './context.ts'
 import { childOf, node } from './nodes.ts'
-import { addressOf, type Account, type Device } from './world.ts'
+import type { Account, Device } from './world.ts'
 
 /** Clients ask no more often for a message that they cannot read. */
 const MOST_RETRIES = 9
@@ -77,8 +77,4 @@ export function flushPending(device: Device): void {
 
 export function whose(device: Device): { phone: string; device: number } {
   return { phone: device.account.phone, device: device.number }
-}
-
-export function addressOfDevice(device: Device): string {
-  return addressOf(device.account, device.number)
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encodeWAMessage, proto, unpadRandomMax16, type BinaryNode } from '@whiskeysockets/baileys'
 import type { Context } from './context.ts'
-import { addressOfDevice } from './delivery.ts'
+import { addressOfDevice } from './world.ts'
 import { takeLinkedBundle } from './iq/encrypt.ts'
 import { node } from './nodes.ts'
 import type { Party } from './signal/party.ts'

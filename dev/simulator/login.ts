@@ -1,6 +1,6 @@
 import type { BinaryNode, proto } from '@whiskeysockets/baileys'
 import { adopt } from './adopt.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from './world.ts'
 import type { Context } from './context.ts'
 import { whose } from './delivery.ts'
 import { node, seconds } from './nodes.ts'

@@ -1,6 +1,6 @@
 import type { BinaryNode, proto } from '@whiskeysockets/baileys'
 import { answerMessage } from './acks.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from './world.ts'
 import type { Context } from './context.ts'
 import { deliver, whose } from './delivery.ts'
 import { routeToGroup } from './group-messages.ts'

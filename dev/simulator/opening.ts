@@ -1,6 +1,6 @@
 import type { BinaryNode, proto } from '@whiskeysockets/baileys'
 import type { Context } from './context.ts'
-import { addressOfDevice } from './delivery.ts'
+import { addressOfDevice } from './world.ts'
 import { decodeMessage } from './envelope.ts'
 import { bytesOf } from './nodes.ts'
 import type { Opened } from './received.ts'

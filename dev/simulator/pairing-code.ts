@@ -9,18 +9,10 @@ import {
 import type { Context } from './context.ts'
 import { ControlError } from './errors.ts'
 import { bytesOf, childOf, node, seconds } from './nodes.ts'
-import { link, type Linked, type Registration } from './pairing.ts'
+import { link, type Linked } from './pairing.ts'
+import type { CodeHello, Registration } from './registration.ts'
 import { agree, generateKeyPair } from './signal/curve.ts'
 import { derive } from './signal/primitives.ts'
-
-/** What a client that asked for a code has sent, and the finish it sends after the phone's answer. */
-export type CodeHello = {
-  readonly phone: string
-  /** salt(32) iv(16) ciphertext(32) of the companion's ephemeral key, under the code. */
-  readonly wrappedKey: Buffer
-  readonly ref: Buffer
-  finished: ((bundle: Buffer) => void) | undefined
-}
 
 const SALT = 32
 const IV = 16

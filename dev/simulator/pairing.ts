@@ -1,27 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { proto, WA_ADV_ACCOUNT_SIG_PREFIX, type BinaryNode } from '@whiskeysockets/baileys'
-import type { Connection } from './connection.ts'
+import type { Connection } from './world.ts'
 import type { Context } from './context.ts'
 import { ControlError } from './errors.ts'
 import { streamError } from './login.ts'
 import { node, seconds } from './nodes.ts'
-import type { CodeHello } from './pairing-code.ts'
+import type { Registration } from './registration.ts'
 import { sign } from './signal/curve.ts'
 import { hmac } from './signal/primitives.ts'
 import { lidJid, pnJid, type Account, type Device } from './world.ts'
-
-/** A connection that waits to be linked. */
-export type Registration = {
-  readonly connection: Connection
-  readonly noiseStatic: Buffer
-  readonly data: proto.ClientPayload.IDevicePairingRegistrationData
-  readonly identity: Buffer
-  readonly refs: ReadonlySet<string>
-  /** Set when the client asked for a pairing code. */
-  codeHello: CodeHello | undefined
-  /** Set while a scan waits for the client's answer; called with its result. */
-  answered: ((stanza: BinaryNode) => void) | undefined
-}
 
 /** What a scan gives: the device that is linked now. */
 export type Linked = { readonly phone: string; readonly device: number; readonly jid: string; readonly lid: string }

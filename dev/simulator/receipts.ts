@@ -1,6 +1,6 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import { sendAgain } from './contact-messages.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from './world.ts'
 import type { Context } from './context.ts'
 import { deliver, messageReceived } from './delivery.ts'
 import { childOf, childrenOf, node, seconds } from './nodes.ts'

@@ -1,5 +1,5 @@
 import type { proto } from '@whiskeysockets/baileys'
-import { addressOfDevice } from './delivery.ts'
+import { addressOfDevice } from './world.ts'
 import { BoundedMap } from './lru.ts'
 import type { Account, Device } from './world.ts'
 

@@ -1,5 +1,5 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
-import type { Connection } from './connection.ts'
+import type { Connection } from './world.ts'
 import type { Context } from './context.ts'
 import { stanzaAcked, whose } from './delivery.ts'
 import { handleIq } from './iq/index.ts'

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { BinaryNode } from '@whiskeysockets/baileys'
-import type { Connection } from './connection.ts'
 import { PHONE_PATTERN, parseJid, userJid } from './jids.ts'
 import { createParty, type Bundle, type Party } from './signal/party.ts'
 
@@ -31,6 +30,26 @@ export type Device = {
   readonly pending: Map<string, BinaryNode>
   historySent: boolean
   connection: Connection | undefined
+}
+
+/** What a connection is: `ready` devices get stanzas as they come, others have them queued. */
+export type ConnectionState = 'handshake' | 'pairing' | 'open' | 'ready' | 'closed'
+
+/** One socket of one client, from the Noise handshake to its end. */
+export type Connection = {
+  readonly number: number
+  readonly openedAt: number
+  closedAt: number | undefined
+  state: ConnectionState
+  /** Set by login. */
+  device: Device | undefined
+  /** Reads nothing and writes nothing any more, as a dead network path does. */
+  frozen: boolean
+  send(stanza: BinaryNode): void
+  /** Sends `stanza`, then closes. What the client still sends is logged as late and has no effect. */
+  finish(stanza?: BinaryNode): void
+  /** Resets the TCP connection. */
+  cut(): void
 }
 
 /** All accounts, and the numbers that behave specially. */
@@ -128,6 +147,10 @@ export function lidJid(account: Account, device = 0): string {
 /** The name of a device in Signal sessions: the same whether it was written to by number or by LID. */
 export function addressOf(account: Account, device: number): string {
   return `${account.phone}.${device}`
+}
+
+export function addressOfDevice(device: Device): string {
+  return addressOf(device.account, device.number)
 }
 
 /** A bundle for a linked device; consumes one of its one-time prekeys. */

@@ -1,6 +1,6 @@
 import { accepts } from 'hono/accepts'
 import { Problem } from './problem.ts'
-import type { RouteContext } from './route.ts'
+import type { RouteContext } from './context.ts'
 
 interface Range {
   type: string

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { FieldError } from '../../shared/coded.ts'
 import { HTTP_STATUS, type HttpCode } from '../../shared/errors.ts'
-import { MAX_FIELD_ERRORS } from '../../shared/well-formed.ts'
+import { MAX_FIELD_ERRORS } from '../../shared/coded.ts'
 
 /** What each code means, in a few words. */
 export const TITLES: Record<HttpCode, string> = {

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { ApiKeys } from './api-keys.ts'
 import { Problem } from './problem.ts'
-import type { Variables } from './route.ts'
+import type { Variables } from './context.ts'
 
 /** Lets a request through that carries an API key, as `Authorization: Bearer <key>` or `x-api-key: <key>`. */
 export function requireKey(apiKeys: ApiKeys): MiddlewareHandler<{ Variables: Variables }> {

@@ -1,16 +1,7 @@
-import type { Context, Hono, MiddlewareHandler } from 'hono'
+import type { Hono, MiddlewareHandler } from 'hono'
+import type { RouteContext, Variables } from './context.ts'
 import type { Services } from '../services.ts'
 import { Problem } from './problem.ts'
-
-/** What middleware leaves for routes. */
-export interface Variables {
-  requestId: string
-  /** SHA-256 of the API key that the request carried, in hex. Set on routes with access `key`. */
-  apiKeyDigest: string
-}
-
-/** The context of a request. */
-export type RouteContext = Context<{ Variables: Variables }>
 
 /** The application. */
 export type App = Hono<{ Variables: Variables }>

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Variables } from './route.ts'
+import type { Variables } from './context.ts'
 
 /** Of every answer. Each header costs CPU time in the runtime and in each proxy, so the API's answers have no more. */
 const API_HEADERS = Object.entries({

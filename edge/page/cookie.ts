@@ -1,7 +1,7 @@
 import { getCookie, setCookie } from 'hono/cookie'
 import type { ApiKeys } from '../http/api-keys.ts'
 import { equalInConstantTime, toHex } from '../http/digest.ts'
-import type { RouteContext } from '../http/route.ts'
+import type { RouteContext } from '../http/context.ts'
 
 /** How long a browser stays signed in, in seconds. */
 const LIFETIME_SECONDS = 12 * 60 * 60

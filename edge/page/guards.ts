@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { Problem } from '../http/problem.ts'
-import type { Variables } from '../http/route.ts'
+import type { Variables } from '../http/context.ts'
 import type { SignIn } from './cookie.ts'
 
 type Guard = MiddlewareHandler<{ Variables: Variables }>

@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { RouteContext } from '../http/route.ts'
+import type { RouteContext } from '../http/context.ts'
 
 /** The frame of every page. */
 function Layout({ title, signedIn, children }: { title: string; signedIn: boolean; children: Child }) {

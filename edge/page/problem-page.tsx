@@ -1,6 +1,6 @@
 import { HTTP_STATUS } from '../../shared/errors.ts'
 import { TITLES, type Problem } from '../http/problem.ts'
-import type { RouteContext } from '../http/route.ts'
+import type { RouteContext } from '../http/context.ts'
 import { sendPage } from './layout.tsx'
 
 /** Whether a person's browser asks, and not for the API. */

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from '../../shared/coded.ts'
 import { checkJob, isJobName, jobSchemas } from '../../shared/contract.ts'
 import { unknownField } from '../../shared/unknown-fields.ts'
-import { MAX_FIELD_ERRORS } from '../../shared/well-formed.ts'
+import { MAX_FIELD_ERRORS } from '../../shared/coded.ts'
 import type { NewJob } from './producer.ts'
 
 /** Most jobs in one post. */

@@ -1,7 +1,8 @@
 import type { SessionView } from '../../shared/session.ts'
 import { chooseType } from '../http/negotiate.ts'
 import { Problem } from '../http/problem.ts'
-import type { Route, RouteContext } from '../http/route.ts'
+import type { Route } from '../http/route.ts'
+import type { RouteContext } from '../http/context.ts'
 import { qrPng, qrSvg, qrText } from '../qr/render.ts'
 
 const SVG = 'image/svg+xml'

@@ -1,29 +1,13 @@
-import type { Redis } from 'ioredis'
-import type { Logger } from 'pino'
 import { keys } from '../../shared/keys.ts'
 import { fencedScript } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import { readBytes } from '../redis/reads.ts'
-import type { Fence } from '../ownership/fence.ts'
-import type { Cipher, Place } from './cipher.ts'
+import type { Place } from './cipher.ts'
 import { createNames, isPlainName, NAMES, newNamesSecret, placeOf, type NameOf } from './names.ts'
+import type { Entry, HashDeps } from './entry.ts'
 import { locate, packBlock, unpackBlock } from './pre-keys.ts'
 import type { Known } from './read-cache.ts'
 import { renameFields } from './rename.ts'
-
-/** What the hash of a session is reached by. */
-export interface HashDeps {
-  redis: Redis
-  log: Logger
-  fence: Fence
-  cipher: Cipher
-}
-
-/** A value as the codec writes it, and where it belongs. `null` removes it. */
-export interface Entry {
-  place: Place
-  value: Known
-}
 
 /**
  * The hash of a session's credentials in Redis. Here values are encrypted, fields get names that tell nothing, and

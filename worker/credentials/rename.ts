@@ -4,7 +4,8 @@ import { persist } from '../redis/persist.ts'
 import { readBytes } from '../redis/reads.ts'
 import { UnreadableError, type Place } from './cipher.ts'
 import { decodeValue, encodeValue } from './codec.ts'
-import type { Entry, HashDeps } from './hash.ts'
+import type { HashDeps } from './entry.ts'
+import type { Entry } from './entry.ts'
 import { CREDS, placeOf } from './names.ts'
 
 /** Fields renamed in one write. */

@@ -1,5 +1,5 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
-import type { Connection } from '../connection.ts'
+import type { Connection } from '../world.ts'
 import type { Context } from '../context.ts'
 import { node } from '../nodes.ts'
 import type { Device } from '../world.ts'
