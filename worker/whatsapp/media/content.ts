@@ -90,7 +90,7 @@ async function video({ path: url, mimetype, isLoop }: Ready, { caption, ask }: P
 
 async function duration(path: string, ask: Ask): Promise<{ seconds?: number }> {
   const found = await unlessUnreadable(ask({ what: 'duration', path }))
-  return found === undefined ? {} : { seconds: Math.max(1, Math.round(found.seconds)) }
+  return found?.seconds === undefined ? {} : { seconds: Math.max(1, Math.round(found.seconds)) }
 }
 
 /** How loud a voice note is over its time. Nothing but ffmpeg decodes Opus here. */

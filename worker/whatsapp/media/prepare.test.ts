@@ -213,5 +213,5 @@ function ffmpegMade(bytes: Buffer, format: string, codec: readonly string[]): Bu
 async function durationOf(bytes: Buffer): Promise<number> {
   const path = join(folder, `timed-${made++}`)
   await writeFile(path, bytes)
-  return (await converting.ask('a', { what: 'duration', path }, signal)).seconds
+  return (await converting.ask('a', { what: 'duration', path }, signal)).seconds ?? 0
 }

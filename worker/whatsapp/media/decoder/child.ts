@@ -34,8 +34,9 @@ async function answer(question: Question): Promise<Answers[Question['what']]> {
   if (question.what === 'waveform') return { loudness: await waveformOf(question.path) }
   if (question.what === 'sticker') return toSticker(question.path, question.to)
   const { format } = await parseFile(question.path, { duration: true, skipCovers: true })
-  if (format.duration === undefined || !Number.isFinite(format.duration)) throw new Error('no duration')
+  const { duration: seconds = NaN } = format
   // The library writes names that it does not know in angle brackets.
   const codecs = format.trackInfo.flatMap(({ codecName }) => codecName?.replaceAll(/[<>]/g, '') ?? [])
-  return { seconds: format.duration, codecs }
+  if (!Number.isFinite(seconds) && codecs.length === 0) throw new Error('no duration and no tracks')
+  return { codecs, ...(Number.isFinite(seconds) && { seconds }) }
 }

@@ -49,8 +49,8 @@ export interface Answers {
   preview: ImagePreview
   sticker: Sticker
   still: Still
-  /** `codecs`: how its tracks are coded, by the names that its container gives them, such as `avc1`. */
-  duration: { seconds: number; codecs: string[] }
+  /** `seconds`: absent where the file does not say. `codecs`: how its tracks are coded, by the names that its container gives them, such as `avc1`. */
+  duration: { seconds?: number; codecs: string[] }
   /** 64 loudnesses from 0 to 100, as WhatsApp draws them. */
   waveform: { loudness: number[] }
   convert: { made: true }
