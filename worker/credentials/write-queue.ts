@@ -44,7 +44,8 @@ export function createWriteQueue(write: (changes: ReadonlyMap<string, Change>) =
 
   async function drain(): Promise<void> {
     for (let batch = waiting; batch !== undefined; batch = waiting) {
-      // Those of now: whoever holds later holds what is added later, so that a stream of them keeps nobody waiting for ever.
+      // Only holds that exist now: one that begins later is for changes that are added later. If this batch waited for those,
+      // too, a stream of inbound messages, each with a hold of its own, would keep it from being written for ever.
       await Promise.all([...holds].map(async ({ whole }) => whole))
       waiting = undefined
       running = batch

@@ -6,6 +6,7 @@ import { writeSessionView } from '../../shared/session.ts'
 import type { Along, Outbox } from './outbox.ts'
 import type { Clock } from '../core.ts'
 import type { Fence } from '../ownership/fence.ts'
+import { countWithin, createBatcher, type Batcher } from '../redis/batch.ts'
 import { MOST_COMMAND_BYTES } from '../redis/fenced.ts'
 import { persist } from '../redis/persist.ts'
 import { readList } from '../redis/reads.ts'
@@ -59,28 +60,29 @@ interface Delete {
  * together in the next script, so a distant Redis slows no burst. A call outlasts outages of Redis.
  */
 export function createOutbox({ redis, log, clock, budget }: OutboxDeps): LocalOutbox {
-  const lines = new Map<string, (Append | Delete)[]>()
+  const lines = new Map<string, Batcher<Append | Delete>>()
   const listeners = new Map<number, Set<Listener>>()
 
-  function enqueue(sessionId: string, call: Append | Delete): void {
-    const line = lines.get(sessionId)
-    if (line !== undefined) return void line.push(call)
-    const fresh = [call]
-    lines.set(sessionId, fresh)
-    void drain(sessionId, fresh)
+  function lineOf(sessionId: string): Batcher<Append | Delete> {
+    const known = lines.get(sessionId)
+    if (known !== undefined) return known
+    const line = createBatcher<Append | Delete>({
+      together: mayGoTogether,
+      send: async calls => send(sessionId, calls),
+      onIdle: () => lines.delete(sessionId),
+    })
+    lines.set(sessionId, line)
+    return line
   }
 
-  async function drain(sessionId: string, line: (Append | Delete)[]): Promise<void> {
-    for (let first = line[0]; first !== undefined; first = line[0]) {
-      const calls = first.kind === 'delete' ? [first] : batchOf(line, first)
-      try {
-        await (first.kind === 'delete' ? remove(sessionId, first) : store(sessionId, calls as Append[], first.fence))
-      } catch (error) {
-        for (const call of calls) call.reject(error)
-      }
-      line.splice(0, calls.length)
+  async function send(sessionId: string, calls: readonly (Append | Delete)[]): Promise<void> {
+    try {
+      const [first] = calls
+      if (first?.kind === 'delete') await remove(sessionId, first)
+      else if (first !== undefined) await store(sessionId, calls.filter(isAppend), first.fence)
+    } catch (error) {
+      for (const call of calls) call.reject(error)
     }
-    lines.delete(sessionId)
   }
 
   async function store(sessionId: string, calls: Append[], fence: Fence): Promise<void> {
@@ -124,13 +126,13 @@ export function createOutbox({ redis, log, clock, budget }: OutboxDeps): LocalOu
         // Serialised here, once: what is stored is what is signed and sent, and later changes of the object change nothing.
         const body = JSON.stringify(event)
         const bytes = Buffer.byteLength(body)
-        enqueue(event.sessionId, { kind: 'append', fence, id: newEventId(), body, bytes, along, resolve, reject })
+        lineOf(event.sessionId).add({ kind: 'append', fence, id: newEventId(), body, bytes, along, resolve, reject })
       }),
     received: async (fence, sessionId) =>
       persist(async () => readList(redis, fence, keys.received(sessionId)), fence, log),
     deleteAfterDelivery: async (fence, sessionId) =>
       new Promise<void>((resolve, reject) => {
-        enqueue(sessionId, { kind: 'delete', fence, resolve, reject })
+        lineOf(sessionId).add({ kind: 'delete', fence, resolve, reject })
       }),
     listen(partition, listener) {
       const set = listeners.get(partition) ?? new Set()
@@ -149,17 +151,20 @@ export function newEventId(): string {
 }
 
 /**
- * The appends at the head of the line that may go together: under one fence, with no deletion between them, and no more
+ * How many calls at the head of a line may go together: appends under one fence, with no deletion between them, and no more
  * bytes than a command may have. If large ones went with the others, Redis would refuse them all.
  */
-function batchOf(line: (Append | Delete)[], { fence }: Append): Append[] {
-  const calls: Append[] = []
-  let bytes = 0
-  for (const call of line) {
-    if (call.kind === 'delete' || call.fence !== fence || calls.length === BATCH) break
-    bytes += call.bytes
-    if (calls.length > 0 && bytes > BATCH_BYTES) break
-    calls.push(call)
-  }
-  return calls
+function mayGoTogether(line: readonly (Append | Delete)[]): number {
+  const [first] = line
+  if (first === undefined || first.kind === 'delete') return 1
+  const end = line.findIndex(call => call.kind === 'delete' || call.fence !== first.fence)
+  return countWithin(line.slice(0, end === -1 ? BATCH + 1 : end), { count: BATCH, bytes: BATCH_BYTES }, sizeOf)
+}
+
+function sizeOf(call: Append | Delete): number {
+  return isAppend(call) ? call.bytes : 0
+}
+
+function isAppend(call: Append | Delete): call is Append {
+  return call.kind === 'append'
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../ownership/fence.ts'
+import { countWithin } from './batch.ts'
 import { isReply, plainScript, type Argument, type Script } from './script.ts'
 
 /** The lease is no longer ours: another worker owns the partition, and nothing was written. */
@@ -108,19 +109,15 @@ function gather(redis: Redis, fence: Fence, call: Call): void {
 }
 
 function send(redis: Redis, { fence, calls }: Gathered): void {
-  let together: Call[] = []
-  let bytes = 0
-  for (const call of calls) {
-    const size = call.args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0)
-    if (together.length === MOST_AT_ONCE || (together.length > 0 && bytes + size > MOST_COMMAND_BYTES)) {
-      void run(redis, fence, together)
-      together = []
-      bytes = 0
-    }
-    together.push(call)
-    bytes += size
+  for (let left = calls; left.length > 0;) {
+    const count = countWithin(left, { count: MOST_AT_ONCE, bytes: MOST_COMMAND_BYTES }, bytesOf)
+    void run(redis, fence, left.slice(0, count))
+    left = left.slice(count)
   }
-  void run(redis, fence, together)
+}
+
+function bytesOf({ args }: Call): number {
+  return args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0)
 }
 
 function sizeOf(arg: Argument): number {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isJidNewsletter, jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
 import type { WebhookEvent } from '../../shared/events.ts'
+import { createBatcher } from '../redis/batch.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { isOutage, tellOutage } from '../redis/outage.ts'
 import type { SessionContext } from '../core.ts'
@@ -55,19 +56,14 @@ export async function openInboundLine(
   const known = new Set((await outbox.received(fence, sessionId)).toReversed())
   /** Names of what was set aside since the batch began. */
   const aside = new Set<string>()
-  const waiting: Waiting[] = []
-  let drained: Promise<void> | undefined
-
-  async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH)
+  const line = createBatcher<Waiting>({
+    together: () => BATCH,
+    async send(batch) {
       await appendAll(batch.filter(({ name }, i) => batch.findIndex(each => each.name === name) === i))
-      waiting.splice(0, batch.length)
       for (const { name, done } of batch) done(known.has(name) || aside.has(name))
       aside.clear()
-    }
-    drained = undefined
-  }
+    },
+  })
 
   async function appendAll(batch: readonly Inbound[]): Promise<void> {
     const isLeft = ({ name }: Inbound) => !known.has(name) && !aside.has(name)
@@ -116,11 +112,10 @@ export async function openInboundLine(
   return {
     push: async inbound =>
       new Promise(done => {
-        waiting.push({ ...inbound, done })
-        drained ??= drain()
+        line.add({ ...inbound, done })
       }),
-    knows: name => known.has(name) || waiting.some(each => each.name === name),
-    idle: async () => drained,
+    knows: name => known.has(name) || line.waiting.some(each => each.name === name),
+    idle: async () => line.idle(),
   }
 }
 

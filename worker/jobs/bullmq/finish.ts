@@ -1,4 +1,5 @@
 import type { JobCode } from '../../../shared/errors.ts'
+import { createBatcher } from '../../redis/batch.ts'
 import { FencedError, fencedScript } from '../../redis/fenced.ts'
 import type { Ended, Ending, Outcomes } from '../ending.ts'
 import { finishAll } from './finish-script.ts'
@@ -32,15 +33,10 @@ const MOST_AT_ONCE = 64
  */
 export function createFinisher(queue: OwnedQueue, outcomes?: Outcomes): Finisher {
   const { redis, fence, layout, clock } = queue
-  const waiting: (Ended & PromiseWithResolvers<void>)[] = []
-  let busy = false
-
-  async function flush() {
-    if (busy) return
-    busy = true
-    while (waiting.length > 0) await send(waiting.splice(0, MOST_AT_ONCE))
-    busy = false
-  }
+  const waiting = createBatcher<Ended & PromiseWithResolvers<void>>({
+    together: () => MOST_AT_ONCE,
+    send,
+  })
 
   async function send(batch: readonly (Ended & PromiseWithResolvers<void>)[]) {
     try {
@@ -64,8 +60,7 @@ export function createFinisher(queue: OwnedQueue, outcomes?: Outcomes): Finisher
 
   async function finish(ref: JobRef, ending: Ending, from?: Ended['from']) {
     const ended = { ref, ending, from, ...Promise.withResolvers<void>() }
-    waiting.push(ended)
-    void flush()
+    waiting.add(ended)
     await ended.promise
   }
 
