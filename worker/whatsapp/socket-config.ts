@@ -56,6 +56,8 @@ export function configOf(settings: SocketSettings, options: ConfigParts): Partia
     retryRequestDelayMs: 0,
     // See `limitHandshake`.
     connectTimeoutMs: 0,
+    // See `limitQueries`.
+    defaultQueryTimeoutMs: undefined,
     // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.
     transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
     ...(url !== undefined && { waWebSocketUrl: url }),

@@ -6,6 +6,7 @@ import { writeAhead } from '../baileys/signal/write-ahead.ts'
 import { closeInTime } from '../baileys/socket/close-in-time.ts'
 import { limitHandshake } from '../baileys/socket/handshake-limit.ts'
 import { containListeners } from '../baileys/socket/listener-guard.ts'
+import { limitQueries } from '../baileys/socket/query-limit.ts'
 import { rawSocketOf } from '../baileys/socket/raw-socket.ts'
 import { lightenRetries } from '../baileys/socket/retry-memory.ts'
 import { guardWrites, type GatedSocket } from '../baileys/socket/writes.ts'
@@ -100,6 +101,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
   })
 
   limitHandshake(sock, settings.handshakeMs)
+  limitQueries(sock)
 
   function onUnstored(error: unknown): void {
     if (unstored) return
