@@ -31,6 +31,8 @@ export const keys = {
    * `kurir-seq` repeat none of the same generation. Whoever puts a copy back while no worker runs deletes it.
    */
   generation: 'kurir:generation',
+  /** JSON: the `version` of WhatsApp Web that was found last, three numbers, and `at` which time in ms. */
+  webVersion: 'kurir:web-version',
   /** String `<workerId>:<epoch>` with a TTL: who owns the partition now. */
   lease: (partition: number | '') => `kurir:lease:${partition}`,
   /** Counter: the fencing number of the partition's newest lease. */

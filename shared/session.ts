@@ -12,6 +12,8 @@ export const lastDisconnect = z.object({
   statusCode: z.number().int(),
   reason: z.string(),
   willReconnect: z.boolean(),
+  /** What a person can do, where there is something. */
+  message: z.string().optional(),
 })
 
 /** See {@link lastDisconnect}. */

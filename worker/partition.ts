@@ -42,7 +42,10 @@ export async function openPartition(parts: Parts, supervisor: Supervisor, fence:
     core,
     fence,
     forgetJobs: createForgetJobs({ core, fence, partitions: settings.partitions, outcomes }),
-    onDisconnect: ({ statusCode }) => metrics.reconnecting(statusCode),
+    onDisconnect({ statusCode, reason }) {
+      metrics.reconnecting(statusCode)
+      if (reason === 'client_outdated') void parts.webVersion.refresh('refused')
+    },
   })
   await sessions.restore()
 

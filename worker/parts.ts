@@ -23,6 +23,7 @@ import { showInboundPaused } from './sessions/records.ts'
 import { createAttach } from './whatsapp/attach.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
 import { createSockets } from './whatsapp/socket.ts'
+import { createWebVersion } from './whatsapp/web-version.ts'
 
 /** What all partitions of this process share. */
 export type Parts = Awaited<ReturnType<typeof createParts>>
@@ -55,10 +56,20 @@ export async function createParts(settings: Settings, log: Logger) {
   const cipher = createCipher(settings.credentialsKeys)
   const budget = createBudget(settings.undelivered)
   const outbox = createOutbox({ ...core, budget })
-  const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey, waVersion: version } = settings
+  const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey } = settings
+  const webVersion = createWebVersion({
+    ...core,
+    registry,
+    given: settings.waVersion,
+    url: settings.waVersionUrl,
+    // The operator's own, who may have a copy of it at home.
+    agent: createGuardedAgent({
+      allowHosts: new Set(settings.waVersionUrl ? [hostPortOf(settings.waVersionUrl)] : []),
+    }),
+  })
   const whatsapp = {
     ...(url !== undefined && { url }),
-    ...(version && { version }),
+    version: () => webVersion.current(),
     ...(noiseRootKey && { noiseRootKey }),
   }
 
@@ -94,6 +105,7 @@ export async function createParts(settings: Settings, log: Logger) {
       decoder.close()
       folders.close()
     },
+    webVersion,
     sockets: createSockets(whatsapp, log),
     opener: createOpener(undefined, collectAfterBursts(log)),
     linking: createOpener(LINKING),

@@ -12,6 +12,9 @@ const MOST_MEDIA_BYTES = 2 * 1024 ** 3
 /** No Redis holds more. */
 const MOST_EVENT_BYTES = 1024 ** 4
 
+/** The script of WhatsApp Web that names its version. */
+const WEB_SCRIPT = new URL('https://web.whatsapp.com/sw.js')
+
 /** A setting is missing or cannot be used. The message is one line that names it and never shows its value. */
 export class SettingsError extends Error {
   constructor(message: string) {
@@ -71,6 +74,7 @@ const environment = z.object({
     .regex(/^[1-9]\d?\.\d{1,5}\.\d{1,10}$/, 'must be three numbers, like 2.3000.1234567')
     .transform(version)
     .optional(),
+  WA_VERSION_URL: webUrl.optional(),
   MEDIA_MAX_BYTES: whole(1, MOST_MEDIA_BYTES).default(100 * 1024 * 1024),
   ALLOW_PRIVATE_HOSTS: list
     .refine(all => all.every(item => HOST_PORT.test(item)), 'must be host:port, separated by commas')
@@ -107,8 +111,10 @@ export interface Settings {
   /** Default: WhatsApp's own. */
   waWebsocketUrl: string | undefined
   waNoiseRootKey: Uint8Array | undefined
-  /** Of WhatsApp Web, to be told to WhatsApp. Default: the one built into Baileys. */
+  /** Of WhatsApp Web, to be told to WhatsApp. Default: the current one, which is looked up. */
   waVersion: [number, number, number] | undefined
+  /** Where the current version is looked up; undefined: nowhere, as with a server that is not WhatsApp's. */
+  waVersionUrl: URL | undefined
   /** Most bytes of media that a job's URL may lead to. */
   mediaMaxBytes: number
   /** The ffmpeg that is on the PATH, which converts sound and videos. */
@@ -152,6 +158,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     waWebsocketUrl: given.WA_WEBSOCKET_URL,
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
     waVersion: given.WA_VERSION,
+    waVersionUrl: given.WA_VERSION_URL ?? (given.WA_WEBSOCKET_URL === undefined ? WEB_SCRIPT : undefined),
     mediaMaxBytes: given.MEDIA_MAX_BYTES,
     ffmpeg: findFfmpeg(env['PATH']),
     healthHost: given.HEALTH_HOST,

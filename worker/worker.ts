@@ -51,6 +51,8 @@ async function run(
   await checkServer(redis, settings.redisUrl, log)
   await agreeOnPartitions(redis, settings.partitions, log)
 
+  // A session that starts now may be a new device, which an old version cannot link.
+  await parts.webVersion.start()
   const owner = createOwner({
     log,
     clock,

@@ -8,7 +8,7 @@ import { whose } from './delivery.ts'
 import { createFaults } from './faults.ts'
 import { createGroups } from './groups.ts'
 import { createJournal } from './journal.ts'
-import { login } from './login.ts'
+import { login, refuse } from './login.ts'
 import { startMedia } from './media.ts'
 import { createNoiseIdentity } from './noise.ts'
 import { register } from './pairing.ts'
@@ -106,7 +106,9 @@ function connectionEvents(context: Context): ConnectionEvents {
       context.journal.log('open', { connection: connection.number })
     },
     hello(connection, payload, key) {
-      if (payload.username) login(context, connection, payload, key)
+      const revision = payload.userAgent?.appVersion?.tertiary ?? 0
+      if (revision < context.settings.leastRevision) refuse(context, connection, payload, 405)
+      else if (payload.username) login(context, connection, payload, key)
       else register(context, connection, payload, key)
     },
     stanza: (connection, stanza) => handleStanza(context, connection, stanza),

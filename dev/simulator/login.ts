@@ -12,9 +12,9 @@ export function login(context: Context, connection: Connection, payload: proto.C
   const number = payload.device ?? 0
   const known = context.world.accounts.get(phone)?.devices.get(number)
   const refusal = context.faults.take('refuse-login', phone)
-  if (refusal) return refuse(context, connection, phone, number, refusal.code)
+  if (refusal) return refuse(context, connection, payload, refusal.code)
   const device = known ?? (context.settings.adopt ? adopt(context, phone, number, key) : undefined)
-  if (!device || !device.noiseStatic.equals(key)) return refuse(context, connection, phone, number, 401)
+  if (!device || !device.noiseStatic.equals(key)) return refuse(context, connection, payload, 401)
 
   const previous = device.connection
   device.connection = connection
@@ -33,7 +33,9 @@ export function login(context: Context, connection: Connection, payload: proto.C
   )
 }
 
-function refuse(context: Context, connection: Connection, phone: string, device: number, code: number): void {
+/** Ends a connection with the code that tells its client why. */
+export function refuse(context: Context, connection: Connection, payload: proto.ClientPayload, code: number): void {
+  const [phone, device] = [String(payload.username ?? ''), payload.device ?? 0]
   context.journal.log('refused', { connection: connection.number, phone, device, code: String(code) })
   connection.finish(PLAIN_CLOSES.has(code) ? undefined : node('failure', { reason: String(code), location: 'sim' }))
 }

@@ -13,6 +13,8 @@ export const settingsSchema = z.object({
    * is what TCP, TLS and the upgrade take before the socket is there.
    */
   awayMs: z.int().min(0).max(10_000).default(0),
+  /** Clients of an older revision of WhatsApp Web are refused with 405. */
+  leastRevision: z.int().min(0).default(0),
   /** Whether a client that says it is linked is believed, although it was linked to an earlier run. */
   adopt: z.boolean().default(false),
 })

@@ -90,7 +90,12 @@ function Facts({ view: { pushName, jid, lastDisconnect, state, inboundPausedSinc
       {jid !== undefined && <Fact name="Number" value={number === undefined ? jid : `+${number}`} />}
       {isPaused && <Fact name="Incoming messages" value="wait at WhatsApp until the webhook receiver takes events" />}
       {showsDisconnect && (
-        <Fact name="Last disconnect" value={`${lastDisconnect.reason} (${lastDisconnect.statusCode})`} />
+        <Fact
+          name="Last disconnect"
+          value={[`${lastDisconnect.reason} (${lastDisconnect.statusCode})`, lastDisconnect.message]
+            .filter(Boolean)
+            .join(': ')}
+        />
       )}
     </dl>
   )

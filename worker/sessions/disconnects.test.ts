@@ -1,4 +1,4 @@
-import type { WASocket } from '@whiskeysockets/baileys'
+import { DEFAULT_CONNECTION_CONFIG, type WASocket } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
@@ -25,6 +25,26 @@ describe('disconnects', () => {
     expect(await rig.connections(phone)).toHaveLength(1)
   })
 
+  it('says what to do when its version is refused, and links with a newer one once that is known', async () => {
+    const { version } = DEFAULT_CONNECTION_CONFIG
+    let revision = version[2]
+    rig.world.socket = { ...rig.world.socket, version: () => [version[0], version[1], revision] }
+    await rig.whatsapp.settings({ leastRevision: revision + 1 })
+    try {
+      const refused = Promise.withResolvers<string>()
+      const self = await rig.owner({ onDisconnect: ({ reason }) => refused.resolve(reason) })
+      await self.run('START_SESSION', { sessionId: rig.sessionId })
+      expect(await refused.promise).toBe('client_outdated')
+      const view = await rig.inState('backoff')
+      expect(view.lastDisconnect).toMatchObject({ statusCode: 405, willReconnect: true })
+      expect(view.lastDisconnect?.message).toContain('WA_VERSION')
+      revision += 1
+      await rig.shown('qr')
+    } finally {
+      await rig.whatsapp.settings({ leastRevision: 0 })
+    }
+  })
+
   it('outlasts a storm of refused logins, each wait in bounds', async () => {
     const waits: number[] = []
     const self = await rig.owner({ onDisconnect: () => waits.push(performance.now()) })
@@ -45,7 +65,12 @@ describe('disconnects', () => {
     await rig.whatsapp.fault({ kind: 'refuse-login', code: 440, phone })
     await rig.whatsapp.disconnect(phone, { code: 440 })
     const view = await rig.inState('replaced')
-    expect(view.lastDisconnect).toEqual({ statusCode: 440, reason: 'replaced', willReconnect: false })
+    expect(view.lastDisconnect).toEqual({
+      statusCode: 440,
+      reason: 'replaced',
+      willReconnect: false,
+      message: expect.any(String),
+    })
     await expect(rig.send(self, '628110000901', 'hi')).rejects.toMatchObject({ code: 'SESSION_REPLACED' })
     await rig.whatsapp.clearFaults()
     await self.run('START_SESSION', { sessionId: rig.sessionId })
@@ -58,7 +83,12 @@ describe('disconnects', () => {
     await rig.whatsapp.fault({ kind: 'refuse-login', code: 403, phone, count: 1 })
     await rig.whatsapp.disconnect(phone)
     const view = await rig.inState('stopped')
-    expect(view.lastDisconnect).toEqual({ statusCode: 403, reason: 'forbidden', willReconnect: false })
+    expect(view.lastDisconnect).toEqual({
+      statusCode: 403,
+      reason: 'forbidden',
+      willReconnect: false,
+      message: expect.any(String),
+    })
     expect(await rig.redis.hexists(keys.credentials(rig.sessionId), 'creds')).toBe(1)
   })
 

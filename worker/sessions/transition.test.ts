@@ -97,6 +97,8 @@ describe('the life of a session', () => {
   it('waits for the end of a ban, and longest for an operator to raise the version', () => {
     expect(pauseMs(life('backoff', { failures: 1 }), { ...end('wait'), waitMs: 7_200_000 }, 0.5)).toBe(7_200_000)
     expect(pauseMs(life('backoff', { failures: 1 }), end('slow'), 0.5)).toBe(60_000)
+    expect(pauseMs(life('backoff', { failures: 1 }), end('outdated'), 0.5)).toBe(60_000)
+    expect(pauseMs(life('backoff', { failures: 50 }), end('outdated'), 0.5)).toBe(64 * 60_000)
   })
 
   it('rests in three states', () => {

@@ -16,7 +16,7 @@ import type { Disconnect } from '../whatsapp/disconnect.ts'
  * | pairing, connecting, open | closed, 515, the first in a row | connecting | connect                                |
  * | pairing, connecting, open | closed by us, to have what waits at WhatsApp | connecting | connect            |
  * | pairing, connecting, open | closed, back off                | backoff    | wait, longer each time                 |
- * | pairing, connecting, open | closed, 405                     | backoff    | wait as long as it ever gets           |
+ * | pairing, connecting, open | closed, 405                     | backoff    | wait a minute, up to an hour in the end |
  * | pairing, connecting, open | closed, 402                     | backoff    | wait until the ban ends                |
  * | pairing, connecting, open | closed, 440, not often          | backoff    | wait                                   |
  * | pairing, connecting, open | closed, 440, again and again    | replaced   | rest                                   |
@@ -121,6 +121,7 @@ function closed(before: Life, { policy }: Disconnect, openMs: number): Step {
       return step({ ...life, state: 'logged_out' }, 'forget')
     case 'backoff':
     case 'slow':
+    case 'outdated':
     case 'wait':
       break
   }
@@ -143,6 +144,8 @@ export const PACE: Pace = { baseMs: 1000, capMs: 60_000 }
 export function pauseMs({ failures }: Life, end: Disconnect, random: number, { baseMs, capMs }: Pace = PACE): number {
   if (end.waitMs !== undefined) return end.waitMs
   if (end.policy === 'slow') return capMs
+  // A minute is time to look the current version up. If that is refused, too, it takes a person.
+  if (end.policy === 'outdated') return capMs * 2 ** Math.min(failures - 1, 6)
   return random * Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 30))
 }
 

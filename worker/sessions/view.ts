@@ -1,8 +1,21 @@
 import type { JobCode } from '../../shared/errors.ts'
 import type { WebhookEvent } from '../../shared/events.ts'
 import type { LastDisconnect, SessionState, SessionView } from '../../shared/session.ts'
+import type { DisconnectWord } from '../whatsapp/disconnect.ts'
 import type { Identity } from '../whatsapp/socket.ts'
 import { isFinal, type Action, type Input } from './transition.ts'
+
+/** What a person can do about a disconnect. */
+const WHAT_TO_DO: Readonly<Partial<Record<DisconnectWord, string>>> = {
+  client_outdated:
+    'WhatsApp refuses this version of its web client. The current one is looked up; if this stays, update Kurir or set WA_VERSION.',
+  forbidden: 'WhatsApp has locked this account. Open WhatsApp on the phone, which says why.',
+  not_acceptable: 'WhatsApp refuses this account here. Open WhatsApp on the phone, which says why.',
+  device_mismatch: 'This account is not set up for linked devices. Update WhatsApp on the phone.',
+  handshake_refused:
+    'The server cannot prove that it is WhatsApp. Look at WA_WEBSOCKET_URL, and at what stands between.',
+  replaced: 'Another program uses this session. Stop it, then start the session again.',
+}
 
 /** What a state is shown with. */
 export interface Shown {
@@ -70,7 +83,8 @@ export function disconnectOf(input: Input, action: Action): Shown {
   // After a 515 the session is connecting again at once: nothing that anyone must know has happened.
   if (input.type !== 'closed' || action === 'connect') return {}
   const { statusCode, reason } = input.end
-  return { lastDisconnect: { statusCode, reason, willReconnect: action === 'wait' } }
+  const message = WHAT_TO_DO[reason]
+  return { lastDisconnect: { statusCode, reason, willReconnect: action === 'wait', ...(message && { message }) } }
 }
 
 function pickIdentity(view: SessionView | undefined): Partial<Pick<SessionView, 'jid' | 'lid' | 'pushName'>> {

@@ -13,7 +13,7 @@ describe('what follows a disconnect', () => {
     [403, 'forbidden', 'rest'],
     [406, 'not_acceptable', 'rest'],
     [411, 'device_mismatch', 'rest'],
-    [405, 'client_outdated', 'slow'],
+    [405, 'client_outdated', 'outdated'],
     [408, 'connection_lost', 'backoff'],
     [428, 'connection_closed', 'backoff'],
     [503, 'unavailable', 'backoff'],

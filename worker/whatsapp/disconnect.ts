@@ -12,7 +12,7 @@ import { DisconnectReason } from '@whiskeysockets/baileys'
  * | 406           | not_acceptable     | WhatsApp refuses this client for this account: rest, tell the user       |
  * | 411           | device_mismatch    | the account is not set up for linked devices: rest, tell the user        |
  * | 402           | banned_for_a_while | wait until the ban ends                                                  |
- * | 405           | client_outdated    | the version must be raised by the operator: retry at the slowest pace    |
+ * | 405           | client_outdated    | the current version is looked up, see `web-version.ts`: retry slowly, and ever more slowly |
  * | 408, QR spent | pairing_ended      | nobody scanned: rest until START_SESSION                                 |
  * | 408           | connection_lost    | back off                                                                 |
  * | 428           | connection_closed  | back off                                                                 |
@@ -33,7 +33,17 @@ export interface Disconnect {
 }
 
 /** What to do about a disconnect. Nothing but `log_out` ever removes credentials. */
-export type Policy = 'now' | 'resume' | 'replaced' | 'log_out' | 'rest' | 'wait' | 'slow' | 'pairing_ended' | 'backoff'
+export type Policy =
+  | 'now'
+  | 'resume'
+  | 'replaced'
+  | 'log_out'
+  | 'rest'
+  | 'wait'
+  | 'slow'
+  | 'outdated'
+  | 'pairing_ended'
+  | 'backoff'
 
 /** See {@link Disconnect}. */
 export type DisconnectWord =
@@ -52,7 +62,7 @@ const BY_CODE = {
   406: { reason: 'not_acceptable', policy: 'rest' },
   411: { reason: 'device_mismatch', policy: 'rest' },
   402: { reason: 'banned_for_a_while', policy: 'wait' },
-  405: { reason: 'client_outdated', policy: 'slow' },
+  405: { reason: 'client_outdated', policy: 'outdated' },
   408: { reason: 'connection_lost', policy: 'backoff' },
   428: { reason: 'connection_closed', policy: 'backoff' },
   503: { reason: 'unavailable', policy: 'backoff' },

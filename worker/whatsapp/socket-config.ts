@@ -6,8 +6,8 @@ import type { SocketCaches } from '../baileys/socket/expiring-cache.ts'
 export interface SocketSettings {
   /** Default: WhatsApp's own. */
   url?: string
-  /** Of WhatsApp Web, when the one built into Baileys is refused (405). */
-  version?: WAVersion
+  /** The version of WhatsApp Web to say, asked for each socket. Default: the one built into Baileys. */
+  version?: () => WAVersion
   /** The simulator's root key, 32 bytes. Honoured only with a loopback `url`. */
   noiseRootKey?: Uint8Array
   /** How long each QR is shown, in ms. Default: a minute for the first and 20 s for each of the others. */
@@ -61,7 +61,7 @@ export function configOf(settings: SocketSettings, options: ConfigParts): Partia
     // ioredis itself waits for Redis to come back; more attempts than these would only hold Baileys' locks.
     transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
     ...(url !== undefined && { waWebSocketUrl: url }),
-    ...(version !== undefined && { version }),
+    ...(version !== undefined && { version: version() }),
     ...(qrMs !== undefined && { qrTimeout: qrMs }),
     ...(dispatcher !== undefined && { fetchAgent: dispatcher as never, options: { dispatcher } as RequestInit }),
   }
