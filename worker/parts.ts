@@ -106,6 +106,7 @@ export async function createParts(settings: Settings, log: Logger) {
       folders.close()
     },
     webVersion,
+    addressing: settings.addressing,
     sockets: createSockets(whatsapp, log),
     opener: createOpener(undefined, collectAfterBursts(log)),
     linking: createOpener(LINKING),

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
 import type { Pace } from './jobs/lane/pacing.ts'
 import type { BudgetSizes } from './outbox/budget.ts'
+import type { Addressing } from './whatsapp/addressing.ts'
 import type { Retention } from './outbox/store.ts'
 import { findFfmpeg } from './whatsapp/media/decoder/ffmpeg.ts'
 
@@ -75,6 +76,7 @@ const environment = z.object({
     .transform(version)
     .optional(),
   WA_VERSION_URL: webUrl.optional(),
+  SEND_ADDRESSING: z.enum(['lid', 'pn'], { error: 'must be lid or pn' }).default('lid'),
   MEDIA_MAX_BYTES: whole(1, MOST_MEDIA_BYTES).default(100 * 1024 * 1024),
   ALLOW_PRIVATE_HOSTS: list
     .refine(all => all.every(item => HOST_PORT.test(item)), 'must be host:port, separated by commas')
@@ -115,6 +117,8 @@ export interface Settings {
   waVersion: [number, number, number] | undefined
   /** Where the current version is looked up; undefined: nowhere, as with a server that is not WhatsApp's. */
   waVersionUrl: URL | undefined
+  /** Under which of its names a contact is sent to. */
+  addressing: Addressing
   /** Most bytes of media that a job's URL may lead to. */
   mediaMaxBytes: number
   /** The ffmpeg that is on the PATH, which converts sound and videos. */
@@ -157,6 +161,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     logLevel: given.LOG_LEVEL,
     waWebsocketUrl: given.WA_WEBSOCKET_URL,
     waNoiseRootKey: given.WA_NOISE_ROOT_KEY,
+    addressing: given.SEND_ADDRESSING,
     waVersion: given.WA_VERSION,
     waVersionUrl: given.WA_VERSION_URL ?? (given.WA_WEBSOCKET_URL === undefined ? WEB_SCRIPT : undefined),
     mediaMaxBytes: given.MEDIA_MAX_BYTES,

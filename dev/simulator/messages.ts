@@ -47,6 +47,9 @@ function route(context: Context, device: Device, stanza: BinaryNode): Routed {
   if (to.endsWith('@newsletter')) return { openings: [] }
   const target = context.world.resolve(to)
   if (!target) return { openings: [], refused: '404' }
+  const moved = context.settings.lidOnly && !context.world.withoutLid.has(target.account.phone)
+  const isOwn = target.account === device.account
+  if (moved && !isOwn && to.endsWith('@s.whatsapp.net')) return { openings: [], refused: '463' }
   const chat = context.world.resolve(stanza.attrs.recipient) ?? target
   const direct = childrenOf(stanza, 'enc').map(enc => ({ jid: to, enc }))
   const parts = [...addressedParts(stanza), ...direct]

@@ -15,6 +15,8 @@ export const settingsSchema = z.object({
   awayMs: z.int().min(0).max(10_000).default(0),
   /** Clients of an older revision of WhatsApp Web are refused with 405. */
   leastRevision: z.int().min(0).default(0),
+  /** Messages to the number of a contact that has a LID are refused with 463, as WhatsApp does where a chat has moved. */
+  lidOnly: z.boolean().default(false),
   /** Whether a client that says it is linked is believed, although it was linked to an earlier run. */
   adopt: z.boolean().default(false),
 })

@@ -52,12 +52,12 @@ describe('texts', () => {
   })
 
   test('an error ack fails the job with its code', async () => {
-    await session.control.fault({ kind: 'error-ack', code: 463, count: 1 } as never)
+    await session.control.fault({ kind: 'error-ack', code: 479, count: 1 } as never)
     const sending = session.run('SEND_TEXT', { to: jid(BUDI), text: 'refused' })
     await expect(sending).rejects.toMatchObject({
       code: 'WHATSAPP_REFUSED',
       retry: 'never',
-      message: expect.stringContaining('463'),
+      message: expect.stringContaining('479'),
     })
   })
 })

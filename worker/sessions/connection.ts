@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Addressing } from '../whatsapp/addressing.ts'
 import { createDevices, type Devices } from '../whatsapp/devices.ts'
 import { cacheGroups, type Groups } from '../whatsapp/group-cache.ts'
 import { createAnswerRetries } from '../whatsapp/retries.ts'
@@ -13,6 +14,8 @@ export interface ConnectionDeps {
   sockets: Sockets
   attach: Attach
   sent: SentStore
+  /** Default: by LID. */
+  addressing?: Addressing
 }
 
 /** One socket of a session from its opening to its end, with those who follow it. */
@@ -35,7 +38,7 @@ export type ConnectionState = Pick<SocketOptions, 'creds' | 'credentials' | 'cac
 
 /** Opens a socket and attaches its followers before anything can arrive. */
 export function openConnection(
-  { sockets, sent }: Pick<ConnectionDeps, 'sockets' | 'sent'>,
+  { sockets, sent, addressing }: Pick<ConnectionDeps, 'sockets' | 'sent' | 'addressing'>,
   context: SessionContext,
   { follow, ...state }: ConnectionState & { follow: Follow },
   listener: Omit<SocketListener, 'lost'>,
@@ -80,7 +83,7 @@ export function openConnection(
     ...live,
     acks: attachment.acks,
     groups,
-    devices: createDevices(live.sock, state.caches.userDevices),
+    devices: createDevices(live.sock, state.caches.userDevices, addressing),
     closed: gone.signal,
     async end() {
       release()

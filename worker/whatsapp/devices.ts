@@ -4,11 +4,13 @@ import {
   jidNormalizedUser,
   USyncQuery,
   USyncUser,
+  WAJIDDomains,
   type FullJid,
   type PossiblyExtendedCacheStore,
   type USyncQueryResultList,
   type WASocket,
 } from '@whiskeysockets/baileys'
+import { addressOf, type Address, type Addressing } from './addressing.ts'
 import { JobFailure } from '../jobs/job.ts'
 
 /** What is used of a socket. */
@@ -22,6 +24,8 @@ export interface Devices {
    * answer, and as the request does.
    */
   find(jids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Where a message to this jid goes. */
+  address(jid: string): Promise<Address>
 }
 
 /** A device as Baileys' cache has it, under the user part of its jid. */
@@ -34,7 +38,11 @@ type CachedDevice = Omit<FullJid, 'domainType'>
  * and two of our own phone, for sessions that were there. Here a session is fetched only where there is none, by the send
  * itself.
  */
-export function createDevices(sock: DeviceSource, cache: PossiblyExtendedCacheStore): Devices {
+export function createDevices(
+  sock: DeviceSource,
+  cache: PossiblyExtendedCacheStore,
+  addressing: Addressing = 'lid',
+): Devices {
   /** Requests on their way, by user: texts that are sent side by side share one. */
   const asking = new Map<string, Promise<void>>()
 
@@ -59,6 +67,16 @@ export function createDevices(sock: DeviceSource, cache: PossiblyExtendedCacheSt
     const me = creds.me ?? { id: '', lid: undefined }
     const devices = Map.groupBy(extractDeviceJids(list, me.id, me.lid ?? '', false), ({ user }) => user)
     for (const [user, found] of devices) await cache.set(user, found)
+    // A contact has the same devices under its LID, by which it is sent to.
+    for (const { id, lid } of list) {
+      const [number, name] = [jidDecode(id)?.user ?? '', jidDecode(typeof lid === 'string' ? lid : undefined)]
+      const found = devices.get(number)
+      if (found !== undefined && name !== undefined)
+        await cache.set(
+          name.user,
+          found.map(device => underLid(device, name.user)),
+        )
+    }
     if (devices.size === 0) return
     // Baileys moves a contact's sessions to its LID by this list.
     const numbers = [...devices].map(([user, found]) => [user, found.map(({ device }) => String(device ?? 0))])
@@ -66,6 +84,7 @@ export function createDevices(sock: DeviceSource, cache: PossiblyExtendedCacheSt
   }
 
   return {
+    address: async jid => addressOf(sock, jid, addressing),
     async find(jids) {
       const users = jids.map(jid => ({ jid, user: jidDecode(jid)?.user ?? '' }))
       const missing: typeof users = []
@@ -86,5 +105,15 @@ export function createDevices(sock: DeviceSource, cache: PossiblyExtendedCacheSt
       }
       return found
     },
+  }
+}
+
+function underLid(device: FullJid, user: string): FullJid {
+  const isHosted = device.domainType === WAJIDDomains.HOSTED
+  return {
+    ...device,
+    user,
+    server: isHosted ? 'hosted.lid' : 'lid',
+    domainType: isHosted ? WAJIDDomains.HOSTED_LID : WAJIDDomains.LID,
   }
 }

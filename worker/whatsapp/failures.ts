@@ -1,12 +1,23 @@
-import { JobFailure } from '../jobs/job.ts'
+import { JobFailure, type Retry } from '../jobs/job.ts'
 import { refusalOf } from './refusals.ts'
 
+/** WhatsApp's server refused a message or a request. */
+export class Refused extends JobFailure {
+  /** The server's, such as `463`. */
+  readonly serverCode: string
+
+  constructor(serverCode: string, message: string, retry: Retry) {
+    super('WHATSAPP_REFUSED', message, retry)
+    this.serverCode = serverCode
+  }
+}
+
 /** WhatsApp's server refused with this code. The code leads the message, so that a person and a program can read it. */
-export function refused(code: string): JobFailure {
+export function refused(code: string): Refused {
   const { text, retry } = refusalOf(code)
   // The code comes from the network and ends in a log and in Redis.
   const shown = /^\w{1,20}$/.test(code) ? code : 'unknown'
-  return new JobFailure('WHATSAPP_REFUSED', `${shown} ${text}`, retry)
+  return new Refused(shown, `${shown} ${text}`, retry)
 }
 
 /** The socket closed under a job: it keeps its place and runs again when the session is open. */

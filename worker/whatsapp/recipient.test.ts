@@ -10,6 +10,7 @@ function directory(hasDevices: boolean, answer?: Answer) {
   const asked: string[] = []
   const found: Directory = {
     devices: {
+      address: async jid => ({ jid }),
       async find(jids) {
         asked.push(`devices ${jids.join()}`)
         return new Set(hasDevices ? jids : OWN)

@@ -23,7 +23,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   419: { text: 'a limit is reached', retry: 'never' },
   423: { text: 'locked', retry: 'never' },
   429: { text: 'too many requests', retry: 'backoff' },
-  463: { text: 'the account is restricted: it may not start new chats now', retry: 'never' },
+  463: { text: 'WhatsApp lets this account write to no stranger now, and takes the recipient for one', retry: 'never' },
   479: { text: 'the message was malformed for one of the devices', retry: 'never' },
   500: { text: 'internal server error', retry: 'backoff' },
   503: { text: 'service unavailable', retry: 'backoff' },

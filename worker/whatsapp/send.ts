@@ -9,9 +9,12 @@ import type { Audience } from './audience.ts'
 import type { Devices } from './devices.ts'
 import type { Groups } from './group-cache.ts'
 import type { SentStore } from './sent-store.ts'
-import { serverCodeOf, socketClosed, toFailure } from './failures.ts'
+import { Refused, serverCodeOf, socketClosed, toFailure } from './failures.ts'
 import { messageIdOf } from './message-id.ts'
 import { findRecipient } from './recipient.ts'
+
+/** The refusal of a message to somebody whom the account has, to WhatsApp, no business with. */
+const STRANGER = '463'
 
 /** What a handler gets: an open socket and what belongs to it. It is made anew for each job. */
 export interface SendContext extends SessionContext {
@@ -65,8 +68,10 @@ export async function sendFor(
     context.turn.asked()
     const ack = acks.expect(messageId)
     try {
-      await sock.relayMessage(to, message, {
+      const { jid, attributes } = await context.devices.address(to)
+      await sock.relayMessage(jid, message, {
         messageId,
+        ...(attributes && { additionalAttributes: { ...attributes } }),
         ...(outgoing.nodes && { additionalNodes: outgoing.nodes }),
         ...(isJidStatusBroadcast(to) && { statusJidList: ownJids(context) }),
       })
@@ -78,7 +83,7 @@ export async function sendFor(
     }
     return { key: { remoteJid: to, fromMe: true, id: messageId } }
   } catch (error) {
-    throw explain(error, outgoing.to, signal)
+    throw explain(error, outgoing.to, job, signal)
   }
 }
 
@@ -96,8 +101,13 @@ function ownJids({ sock }: SendContext): string[] {
   return id === undefined ? [] : [id.replace(/:\d+@/, '@')]
 }
 
-function explain(error: unknown, to: string, signal: AbortSignal): unknown {
+function explain(error: unknown, to: string, { attempt }: Job, signal: AbortSignal): unknown {
   if (signal.aborted) return socketClosed()
+  // Baileys asks for a new privacy token when it sees this refusal; with that the message may pass. Once: each repeat counts
+  // with WhatsApp as another attempt to write to strangers.
+  if (error instanceof Refused && error.serverCode === STRANGER && attempt === 1) {
+    return new Refused(STRANGER, error.message, 'backoff')
+  }
   const code = serverCodeOf(error)
   if (isJidGroup(to) === true && (code === '401' || code === '403' || code === '404')) {
     return new JobFailure('NOT_IN_GROUP', `the session is not in ${to} (${code})`)
