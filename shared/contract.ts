@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { coded, fieldErrors, type FieldError } from './coded.ts'
+import { isEmoji } from './emoji.ts'
 import { group, person, phoneNumber, recipient, sessionId } from './jid.ts'
 import { media } from './media.ts'
 import { unknownFields } from './unknown-fields.ts'
@@ -45,6 +46,50 @@ export const targetKey = z.object({
   id: z.string().min(1).max(128),
   participant: person.optional(),
 })
+
+/** Of a message in a group, its author must be known: WhatsApp finds the message by both. Our own needs no name. */
+const namedKey = targetKey.check(
+  coded(
+    ({ remoteJid, fromMe, participant }) =>
+      !remoteJid.endsWith('@g.us') || fromMe === true || participant !== undefined,
+    'NO_AUTHOR',
+    'must have the participant who wrote the message, as the webhook told it, since it is in a group',
+  ),
+)
+
+const sendReaction = z
+  .object({
+    sessionId,
+    to: recipient,
+    key: namedKey,
+    /** One emoji; the empty string removes the reaction. */
+    emoji: z
+      .string()
+      .max(64)
+      .check(
+        coded(emoji => emoji === '' || isEmoji(emoji), 'NOT_AN_EMOJI', 'must be one emoji, or "" to take it back'),
+      ),
+  })
+  .superRefine(({ to, key }, context) => {
+    // A person's chat may be named by number or by LID, and only the worker knows which belong together.
+    const isSame =
+      to === key.remoteJid || (isPerson(to) && isPerson(key.remoteJid) && serverOf(to) !== serverOf(key.remoteJid))
+    if (isSame) return
+    context.addIssue({
+      code: 'custom',
+      path: ['key', 'remoteJid'],
+      message: 'must be the chat of `to`: a reaction goes where the message is',
+      params: { code: 'OTHER_CHAT' },
+    })
+  })
+
+function serverOf(jid: string): string {
+  return jid.slice(jid.indexOf('@') + 1)
+}
+
+function isPerson(jid: string): boolean {
+  return ['s.whatsapp.net', 'lid'].includes(serverOf(jid))
+}
 
 const pollOptions = z
   .array(z.unknown())
@@ -118,18 +163,12 @@ export const jobSchemas = {
     ptt: z.boolean().optional(),
   }),
   SEND_POLL: sendPoll,
-  SEND_REACTION: z.object({
-    sessionId,
-    to: recipient,
-    key: targetKey,
-    /** One emoji; the empty string removes the reaction. */
-    emoji: z.string().max(32),
-  }),
+  SEND_REACTION: sendReaction,
   SEND_REPLY: z.object({
     sessionId,
     to: recipient,
     text,
-    quoted: z.object({ key: targetKey, message: z.record(z.string(), z.unknown()).optional() }),
+    quoted: z.object({ key: namedKey, message: z.record(z.string(), z.unknown()).optional() }),
   }),
   GROUP_CREATE: z.object({ sessionId, subject: shortText(100), participants }),
   GROUP_UPDATE_PARTICIPANTS: z.object({

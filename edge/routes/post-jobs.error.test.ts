@@ -41,6 +41,15 @@ const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
   POLL_SELECTABLE_COUNT: [job('SEND_POLL', { ...poll, selectableCount: 3 }), 'data.selectableCount'],
   INVALID_MEDIA: [job('SEND_MEDIA', { sessionId, to, type: 'image', media: 'not base64!' }), 'data.media'],
   MEDIA_TOO_LARGE: [job('SEND_MEDIA', { sessionId, to, type: 'image', media: 'A'.repeat(8_500_000) }), 'data.media'],
+  NO_AUTHOR: [
+    job('SEND_REACTION', { sessionId, to: '123@g.us', key: { remoteJid: '123@g.us', id: 'A' }, emoji: '👍' }),
+    'data.key',
+  ],
+  OTHER_CHAT: [
+    job('SEND_REACTION', { sessionId, to, key: { remoteJid: '628111111111@s.whatsapp.net', id: 'A' }, emoji: '👍' }),
+    'data.key.remoteJid',
+  ],
+  NOT_AN_EMOJI: [job('SEND_REACTION', { sessionId, to, key: { remoteJid: to, id: 'A' }, emoji: 'ok' }), 'data.emoji'],
   NO_PARTICIPANTS: [job('GROUP_CREATE', { sessionId, subject: 'a', participants: [] }), 'data.participants'],
   TOO_MANY_PARTICIPANTS: [
     job('GROUP_CREATE', { sessionId, subject: 'a', participants: Array(1025).fill(person) }),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { lidOf } from '../../dev/simulator/world.ts'
 import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
 
 const BUDI = '628999000001'
@@ -6,6 +7,7 @@ const SITI = '628999000002'
 const AGUS = '628999000003'
 const NOBODY = '628999000404'
 const jid = (phone: string) => `${phone}@s.whatsapp.net`
+const lid = (phone: string) => `${lidOf(phone)}@lid`
 
 let session: TestSession
 
@@ -129,7 +131,7 @@ describe('messages in groups', () => {
     const [seen] = await session.control.waitForReceived(1, { id: key?.id ?? '' })
     const readers = seen?.opened.filter(({ ok, role }) => ok && role === 'contact').map(({ phone }) => phone)
     expect(readers).toEqual(expect.arrayContaining([BUDI, SITI]))
-    expect(seen?.message).toMatchObject({ extendedTextMessage: { contextInfo: { mentionedJid: [jid(SITI)] } } })
+    expect(seen?.message).toMatchObject({ extendedTextMessage: { contextInfo: { mentionedJid: [lid(SITI)] } } })
   })
 
   test('a reply and a reaction name the author', async () => {
@@ -138,11 +140,11 @@ describe('messages in groups', () => {
     const reply = await session.run('SEND_REPLY', { to: groupJid, text: 'yes', quoted: { key } })
     const [seen] = await session.control.waitForReceived(1, { id: reply.key?.id ?? '' })
     expect(seen?.message).toMatchObject({
-      extendedTextMessage: { contextInfo: { participant: jid(BUDI), stanzaId: 'ABC' } },
+      extendedTextMessage: { contextInfo: { participant: lid(BUDI), stanzaId: 'ABC' } },
     })
     const reaction = await session.run('SEND_REACTION', { to: groupJid, key, emoji: '🎉' })
     const [reacted] = await session.control.waitForReceived(1, { id: reaction.key?.id ?? '' })
-    expect(reacted?.message).toMatchObject({ reactionMessage: { key: { participant: jid(BUDI) }, text: '🎉' } })
+    expect(reacted?.message).toMatchObject({ reactionMessage: { key: { participant: lid(BUDI) }, text: '🎉' } })
   })
 
   test('ask for the group once, and again when its members change', async () => {

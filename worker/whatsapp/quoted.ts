@@ -1,5 +1,6 @@
 import { getContentType, isJidGroup, jidNormalizedUser, normalizeMessageContent, proto } from '@whiskeysockets/baileys'
 import type { JobData } from '../../shared/contract.ts'
+import type { NameIn } from './group-names.ts'
 import { JobFailure } from '../jobs/job.ts'
 
 /** Longest JSON and deepest nesting of a quoted message: a preview is small, and protobuf recurses. */
@@ -14,6 +15,8 @@ export interface QuoteContext {
   me: string
   /** The quoted message as we sent it, when it was ours. */
   ours: proto.IMessage | undefined
+  /** How people are named in the chat of the quoted message. */
+  nameIn: NameIn
 }
 
 /**
@@ -25,7 +28,7 @@ export function quote({ key, message }: JobData<'SEND_REPLY'>['quoted'], context
   const author = key.fromMe === true ? context.me : (key.participant ?? (isGroup(key.remoteJid) ? '' : key.remoteJid))
   return {
     stanzaId: key.id,
-    ...(author !== '' && { participant: jidNormalizedUser(author) }),
+    ...(author !== '' && { participant: context.nameIn(jidNormalizedUser(author)) }),
     ...(key.remoteJid !== context.to && { remoteJid: key.remoteJid }),
     quotedMessage: given === undefined ? { conversation: '' } : preview(given),
   }
