@@ -31,9 +31,9 @@ export interface PerformDeps {
   watch: JobWatch
 }
 
-/** A job whose owner died this often while it ran is what kills them. */
+/** When workers have died so often while they ran the same job, the job is why, and fails. */
 export const MOST_CRASHES = 10
-/** A job that is blamed for so many ends of its session's connection is what makes WhatsApp end it. */
+/** When WhatsApp has closed so many connections at the same job, the job is why, and fails. */
 export const MOST_CLOSINGS = 5
 const SETTLE_PAUSE_MS = 500
 

@@ -1,30 +1,36 @@
-/** Opens what was shut for a message; `stored` unless it never will be. */
+/** Lets keys and frames pass again that were held back for a message. `stored`: the outbox has the message, or never will. */
 export type Open = (stored: boolean) => void
 
-/** A message in Baileys' hands: from before its decryption until it is emitted, or is not. */
+/**
+ * One inbound message while Baileys has it: from before its decryption until Baileys emits it, or is done with it otherwise.
+ * Meanwhile keys and frames are held back, so that no receipt leaves and no key is stored before the message is.
+ */
 export interface Handling {
   /**
-   * Shuts what is to be shut while the message is neither stored nor given up. The first id is the message's; with another,
-   * or after the end, it does nothing.
+   * The message is about to be decrypted: begins to hold back. The first id counts; a call with another id, or after the end,
+   * does nothing.
    */
   hold(messageId: string): void
-  /** The message is emitted. Whoever takes it opens; undefined when it is another message. */
+  /** Baileys emits the message. The caller now has it, and must call what is returned; undefined for another message. */
   take(messageId: string): Open | undefined
-  /** There is no more to come of the message. Opens, unless it was taken. */
+  /** Baileys is done with the message. Lets pass what was held back, unless somebody has taken the message. */
   end(): void
-  /** Whether something is shut for a message that is neither emitted nor given up. */
+  /** Whether something is held back now, and Baileys still has the message. */
   holds(): boolean
-  /** Resolves when the message is emitted or has ended; at once when nothing is shut for it. */
+  /** Resolves when Baileys has emitted the message or is done with it; at once when nothing is held back. */
   settled(): Promise<void>
 }
 
 /**
- * Longest that Baileys may take from the decryption to the event. Nothing but reads of Redis stands between the two: if
- * it waits for WhatsApp all the same, whatever it has asked stands behind what we have shut.
+ * Longest that Baileys may take from the decryption to the event. Only reads of Redis lie between the two. If Baileys asked
+ * WhatsApp something all the same, its question would be held back with the other frames, and never be answered.
  */
 const LONGEST_MS = 5000
 
-/** Makes one. `shut` is called once at most, and is told when the message is emitted or has ended. */
+/**
+ * Makes the handling of one message. `shut` begins to hold back and answers how to end that; it is called once at most, and its
+ * argument resolves when Baileys has emitted the message or is done with it.
+ */
 export function createHandling(shut: (settled: Promise<void>) => Open, longestMs = LONGEST_MS): Handling {
   const over = Promise.withResolvers<void>()
   let open: Open | undefined

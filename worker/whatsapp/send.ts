@@ -30,7 +30,7 @@ export interface SendContext extends SessionContext {
   turn: Turn
 }
 
-/** A message to be. */
+/** A message that a handler wants sent. */
 export interface Outgoing {
   /** A complete jid. */
   to: string

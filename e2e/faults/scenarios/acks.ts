@@ -3,7 +3,7 @@ import { judgeSends } from '../check.ts'
 import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld, type LinkedSession, type World } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface AcksSize {
   sessions: number
   /** Texts for each session and each fault. */

@@ -5,7 +5,7 @@ import { judgeSends, type Accepted } from '../check.ts'
 import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface BigJobsSize {
   jobs: number
   /** Bytes of each one's base64. */

@@ -5,7 +5,7 @@ import { zero, type Outcome } from '../figures.ts'
 import { startWorld, type LinkedSession, type World } from '../world.ts'
 import { arrivedOf } from './receiver.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface FloodSize {
   /** Sessions that are written to, all at once. */
   sessions: number

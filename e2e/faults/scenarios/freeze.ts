@@ -41,7 +41,7 @@ export async function freezeWorker({ sessions: count, freezeMs, texts }: FreezeS
   }
 }
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface FreezeSize {
   sessions: number
   freezeMs: number

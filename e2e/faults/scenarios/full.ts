@@ -7,7 +7,7 @@ import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
 import { arrivedOf } from './receiver.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface FullSize {
   sessions: number
   texts: number

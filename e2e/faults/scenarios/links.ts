@@ -1,7 +1,7 @@
 import { zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface LinksSize {
   sessions: number
 }

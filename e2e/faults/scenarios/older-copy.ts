@@ -11,7 +11,7 @@ import { verdictFigures, zero, type Outcome } from '../figures.ts'
 import { startWorld, type LinkedSession } from '../world.ts'
 import { arrivedOf } from './receiver.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface OlderCopySize {
   sessions: number
   /** Texts each way and session, before the copy, after it, and after it was put back. */

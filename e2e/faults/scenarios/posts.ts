@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { zero, type Outcome } from '../figures.ts'
 import { startWorld } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface PostsSize {
   posts: number
   inFlight: number

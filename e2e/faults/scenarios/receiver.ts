@@ -6,7 +6,7 @@ import { judgeEvents, type Arrived } from '../check.ts'
 import { zero, type Outcome } from '../figures.ts'
 import { startWorld, type LinkedSession, type World } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface ReceiverSize {
   sessions: number
   /** Inbound texts for each session and each fault. */

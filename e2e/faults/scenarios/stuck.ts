@@ -4,7 +4,7 @@ import { judgeSends } from '../check.ts'
 import { quantile, verdictFigures, type Figure, type Outcome } from '../figures.ts'
 import { startWorld, type LinkedSession, type World } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface StuckSize {
   /** Texts for the session that is offline. */
   texts: number

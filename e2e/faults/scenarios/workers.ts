@@ -6,7 +6,7 @@ import { judgeSends } from '../check.ts'
 import { quantile, recoveryTimes, verdictFigures, type Outcome, type Strike } from '../figures.ts'
 import { startWorld, type LinkedSession } from '../world.ts'
 
-/** How much of it. */
+/** How often the fault strikes, and on what; the short form is for the suite, the long one for `npm run torture`. */
 export interface WorkersSize {
   workers: number
   partitions: number

@@ -18,9 +18,9 @@ interface SessionRecordClass {
 const MOST = 500
 
 /**
- * Lets whoever reads a record have the very object that was written last, in this whole process, instead of one that is
- * parsed from it, which takes libsignal a twentieth of what a text costs. It goes to the first who reads; he may change
- * it and never write it, so that everybody after him gets one that is parsed, until it is written again.
+ * Gives libsignal the object that it wrote as a record, instead of parsing the record again, which takes a twentieth of what
+ * a text costs. Only the first who reads a record gets the object: that one may change it and then fail, without writing
+ * it. A second reader must not see such changes, so it gets a fresh object, parsed from what was written.
  */
 export function reuseRecords(): void {
   const { SessionRecord } = libsignal() as { SessionRecord: SessionRecordClass }
@@ -28,7 +28,7 @@ export function reuseRecords(): void {
   SessionRecord[PATCHED] = true
   const parse = SessionRecord.deserialize.bind(SessionRecord)
   const { serialize: write } = SessionRecord.prototype
-  /** By what was written. Whoever holds an object that is in here may only read it. */
+  /** The object of each record that was written and that nobody has read since. */
   const written = new Map<object, SessionRecord>()
   const newest = new WeakMap<SessionRecord, object>()
 

@@ -56,7 +56,8 @@ export function writeAhead(keys: SignalKeyStore): SocketConfig['makeSignalReposi
     const process = repository.processSenderKeyDistributionMessage.bind(repository)
     return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records), {
       async processSenderKeyDistributionMessage(options: Parameters<typeof process>[0]) {
-        // The sender's choice, and the name of the lock that Baileys takes: our own jid is that of our sends.
+        // Baileys takes a lock under this id, and its sender chooses it. One that named our own jid would take the lock of our
+        // sends, and hold them up.
         if (!isManyJid(options.item.groupId)) throw new Error('a sender key is for a group')
         return process(options)
       },

@@ -15,25 +15,29 @@ export interface GatedSocket {
   sock: WASocket
   gate: FrameGate
   /**
-   * Lets nothing that the socket sets of its keys from now on be stored until the returned function is called. What is set
-   * before `whole` resolves is stored in one.
+   * From now on keys that the socket sets stay in memory, until the returned function is called. They are then stored in one
+   * write, with all that is set before `whole` resolves: the keys of one message, never half of them.
    */
   holdKeys: (whole: Promise<void>) => () => void
 }
 
-/** What stands in line: a frame, somebody who holds what is behind it, or somebody who waits for what is before it. */
-type Standing = { frame: unknown } | { held: boolean } | { reached: () => void }
+/** What stands in the queue: a frame, a hold (nothing behind it leaves), or a call for when all before it has left. */
+type Queued = { frame: unknown } | { held: boolean } | { reached: () => void }
 
 /**
- * Guards all that a socket writes. No frame leaves once the lease may have passed to another worker: a process that was
- * frozen asks the clock here, before any timer has told it, and the connection is cut. And frames wait behind holds: what
- * stands behind one keeps its order (Noise numbers frames, so none may pass another) and counts as written, since Baileys
- * goes on only when it is. A socket that closes takes it along, as it takes frames that are on their way.
+ * Guards all that a socket writes, for two reasons.
+ *
+ * A frame must not leave once the lease may have passed to another worker. A process that was frozen asks the clock here,
+ * before any timer has told it that time has passed, and the connection is cut.
+ *
+ * A frame must not leave before the keys that it rests on are stored. So frames queue behind holds. They keep their order,
+ * since Noise numbers them, and Baileys is told that they are written, since it goes on only then. When the socket closes,
+ * the queued frames are lost with it, as frames on their way are.
  */
 export function guardWrites({ socket }: RawSocket, fence: Pick<Fence, 'valid'>): FrameGate {
   if (socket === null) return { hold: () => () => {}, passed: async () => {} }
   const write = socket.send.bind(socket)
-  const line: Standing[] = []
+  const queue: Queued[] = []
 
   function send(frame: unknown, callback?: (error?: Error) => void): void {
     if (fence.valid()) return write(frame, callback)
@@ -42,14 +46,14 @@ export function guardWrites({ socket }: RawSocket, fence: Pick<Fence, 'valid'>):
   }
 
   socket.send = (frame, callback) => {
-    if (line.length === 0) return send(frame, callback)
-    line.push({ frame })
+    if (queue.length === 0) return send(frame, callback)
+    queue.push({ frame })
     callback?.()
   }
 
   function pass(): void {
-    const held = line.findIndex(next => 'held' in next && next.held)
-    const free = line.splice(0, held === -1 ? line.length : held)
+    const held = queue.findIndex(next => 'held' in next && next.held)
+    const free = queue.splice(0, held === -1 ? queue.length : held)
     // Together they take one write of the system instead of one each.
     const { _socket: wire } = socket ?? {}
     wire?.cork()
@@ -61,14 +65,14 @@ export function guardWrites({ socket }: RawSocket, fence: Pick<Fence, 'valid'>):
   return {
     hold() {
       const mine = { held: true }
-      line.push(mine)
+      queue.push(mine)
       return () => {
         mine.held = false
-        if (line[0] === mine) pass()
+        if (queue[0] === mine) pass()
       }
     },
     async passed() {
-      if (line.length > 0) await new Promise<void>(resolve => line.push({ reached: resolve }))
+      if (queue.length > 0) await new Promise<void>(resolve => queue.push({ reached: resolve }))
     },
   }
 }
