@@ -12,6 +12,7 @@ export const MAX_TEXT_LENGTH = 131_072
 /** WhatsApp's limits for polls and groups. */
 export const MAX_POLL_OPTIONS = 12
 const MAX_PARTICIPANTS = 1024
+const MAX_CONTACTS = 256
 
 const text = z.string().check(
   coded(isVisible, 'EMPTY_TEXT', 'must have something that can be seen'),
@@ -90,6 +91,15 @@ function serverOf(jid: string): string {
 function isPerson(jid: string): boolean {
   return ['s.whatsapp.net', 'lid'].includes(serverOf(jid))
 }
+
+/** People whose cards are sent; WhatsApp's clients show so many in one message. */
+const contacts = z
+  .array(z.unknown())
+  .check(
+    coded(list => list.length > 0, 'NO_CONTACTS', 'must have at least one contact'),
+    coded(list => list.length <= MAX_CONTACTS, 'TOO_MANY_CONTACTS', `must have at most ${MAX_CONTACTS} contacts`),
+  )
+  .pipe(z.array(z.object({ name: shortText(255), phoneNumber, organization: shortText(255).optional() })))
 
 const pollOptions = z
   .array(z.unknown())
@@ -170,6 +180,16 @@ export const jobSchemas = {
     text,
     quoted: z.object({ key: namedKey, message: z.record(z.string(), z.unknown()).optional() }),
   }),
+  SEND_LOCATION: z.object({
+    sessionId,
+    to: recipient,
+    /** In degrees, north and east positive. */
+    latitude: z.number().min(-90).max(90),
+    longitude: z.number().min(-180).max(180),
+    name: shortText(1000).optional(),
+    address: shortText(1000).optional(),
+  }),
+  SEND_CONTACT: z.object({ sessionId, to: recipient, contacts }),
   GROUP_CREATE: z.object({ sessionId, subject: shortText(100), participants }),
   GROUP_UPDATE_PARTICIPANTS: z.object({
     sessionId,
@@ -182,7 +202,7 @@ export const jobSchemas = {
 /** A job's name in the contract. */
 export type JobName = keyof typeof jobSchemas
 
-/** All job names, in the contract's order. */
+/** All job names: the contract's ten, and those that are ours. */
 export const JOB_NAMES = Object.keys(jobSchemas) as JobName[]
 
 /** The checked data of a job: jids are complete, unknown fields are gone. */

@@ -50,6 +50,8 @@ const FAULTS: Record<FieldCode, [body: unknown, path: string]> = {
     'data.key.remoteJid',
   ],
   NOT_AN_EMOJI: [job('SEND_REACTION', { sessionId, to, key: { remoteJid: to, id: 'A' }, emoji: 'ok' }), 'data.emoji'],
+  NO_CONTACTS: [job('SEND_CONTACT', { sessionId, to, contacts: [] }), 'data.contacts'],
+  TOO_MANY_CONTACTS: [job('SEND_CONTACT', { sessionId, to, contacts: Array(257).fill('x') }), 'data.contacts'],
   NO_PARTICIPANTS: [job('GROUP_CREATE', { sessionId, subject: 'a', participants: [] }), 'data.participants'],
   TOO_MANY_PARTICIPANTS: [
     job('GROUP_CREATE', { sessionId, subject: 'a', participants: Array(1025).fill(person) }),

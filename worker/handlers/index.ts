@@ -1,6 +1,8 @@
 import type { Handlers } from './handler.ts'
 import { groupCreate } from './group-create.ts'
 import { groupUpdateParticipants } from './group-update-participants.ts'
+import { sendContact } from './send-contact.ts'
+import { sendLocation } from './send-location.ts'
 import { createSendMedia, type MediaOptions } from './send-media.ts'
 import { sendPoll } from './send-poll.ts'
 import { sendReaction } from './send-reaction.ts'
@@ -15,6 +17,8 @@ export function createHandlers(media: MediaOptions) {
     SEND_POLL: sendPoll,
     SEND_REACTION: sendReaction,
     SEND_REPLY: sendReply,
+    SEND_LOCATION: sendLocation,
+    SEND_CONTACT: sendContact,
     GROUP_CREATE: groupCreate,
     GROUP_UPDATE_PARTICIPANTS: groupUpdateParticipants,
   } satisfies Handlers

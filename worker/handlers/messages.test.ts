@@ -120,6 +120,42 @@ describe('replies and reactions', () => {
   })
 })
 
+describe('places and contacts', () => {
+  test('a place is shown with its name and address', async () => {
+    const place = { latitude: -6.1754, longitude: 106.8272, name: 'Monas', address: 'Jakarta' }
+    const { message } = await arrives('SEND_LOCATION', { to: jid(BUDI), ...place })
+    expect(message['locationMessage']).toMatchObject({
+      degreesLatitude: -6.1754,
+      degreesLongitude: 106.8272,
+      name: 'Monas',
+      address: 'Jakarta',
+    })
+  })
+
+  test('a contact is a card, in which no name can begin a line of its own', async () => {
+    const contacts = [{ name: 'Budi; S\nTEL:+1', phoneNumber: '+62 855-5555-5555', organization: 'PT, Maju' }]
+    const { message } = await arrives('SEND_CONTACT', { to: jid(BUDI), contacts })
+    expect(message['contactMessage']?.['displayName']).toBe(contacts[0]?.name)
+    expect(String(message['contactMessage']?.['vcard']).split('\r\n')).toEqual([
+      'BEGIN:VCARD',
+      'VERSION:3.0',
+      String.raw`N:;Budi\; S\nTEL:+1;;;`,
+      String.raw`FN:Budi\; S\nTEL:+1`,
+      String.raw`ORG:PT\, Maju`,
+      'TEL;type=CELL;type=VOICE;waid=6285555555555:+6285555555555',
+      'END:VCARD',
+    ])
+  })
+
+  test('several contacts go in one message', async () => {
+    const contacts = ['Budi', 'Siti'].map(name => ({ name, phoneNumber: BUDI }))
+    const { message } = await arrives('SEND_CONTACT', { to: jid(BUDI), contacts })
+    expect(message['contactsArrayMessage']).toMatchObject({
+      contacts: [{ displayName: 'Budi' }, { displayName: 'Siti' }],
+    })
+  })
+})
+
 describe('polls', () => {
   test.each([
     [0, 'pollCreationMessage'],
