@@ -66,7 +66,7 @@ export default defineConfig({
           name: 'workerd',
           include: ['edge/**/*.test.ts'],
           exclude: ['edge/**/*.node.test.ts'],
-          globalSetup: ['dev/rest/test-setup.ts'],
+          globalSetup: ['dev/testing/rest-setup.ts'],
           // One Redis serves all files, and some of them give it faults.
           fileParallelism: false,
           sequence: { groupOrder: 2 },

@@ -1,7 +1,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { inject } from 'vitest'
 // oxlint-disable-next-line no-restricted-imports -- a type alone: what dev/rest provides to these tests
-import type { TestServers } from '../dev/rest/provided.ts'
+import type { TestServers } from '../dev/testing/rest-provided.ts'
 import { createApp } from './app.ts'
 import { createRedisClient, type RedisClient, type Reply } from './redis/client.ts'
 import { createServices } from './services.ts'

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../stack/until.ts'
 import { createSimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { closed, createTestClient, linkByQr, opened, textArrived, type TestClient } from './test-client.ts'
+import { closed, createTestClient, linkByQr, opened, textArrived, type TestClient } from '../testing/baileys-client.ts'
 
 const BUDI = '628999000051'
 const running: Simulator[] = []

@@ -3,7 +3,14 @@ import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
 import { guardWrites } from '../../worker/baileys/socket/writes.ts'
 import { rawSocketOf } from '../../worker/baileys/socket/raw-socket.ts'
-import { closed, createTestClient, linkByQr, MessageStatus, opened, type TestClient } from './test-client.ts'
+import {
+  closed,
+  createTestClient,
+  linkByQr,
+  MessageStatus,
+  opened,
+  type TestClient,
+} from '../testing/baileys-client.ts'
 
 const BUDI = '628999000031@s.whatsapp.net'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { createTestClient, linkByQr, textArrived, type TestClient } from './test-client.ts'
+import { createTestClient, linkByQr, textArrived, type TestClient } from '../testing/baileys-client.ts'
 
 const [ANI, BUDI, CITRA, SHY, GONE] = [
   '628999000011',

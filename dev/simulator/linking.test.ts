@@ -2,7 +2,7 @@ import { WA_CERT_DETAILS } from '@whiskeysockets/baileys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { closed, createTestClient, linkByQr, opened } from './test-client.ts'
+import { closed, createTestClient, linkByQr, opened } from '../testing/baileys-client.ts'
 
 let simulator: Simulator
 let control: SimulatorClient

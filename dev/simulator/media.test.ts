@@ -5,7 +5,7 @@ import { Agent, Dispatcher1Wrapper, fetch } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { createTestClient, linkByQr, type TestClient } from './test-client.ts'
+import { createTestClient, linkByQr, type TestClient } from '../testing/baileys-client.ts'
 
 let simulator: Simulator
 let control: SimulatorClient

@@ -2,7 +2,14 @@ import type { proto } from '@whiskeysockets/baileys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { startSimulator, type Simulator } from './index.ts'
-import { createTestClient, linkByQr, MessageStatus, opened, textArrived, type TestClient } from './test-client.ts'
+import {
+  createTestClient,
+  linkByQr,
+  MessageStatus,
+  opened,
+  textArrived,
+  type TestClient,
+} from '../testing/baileys-client.ts'
 
 const BUDI = '628999000001'
 const BUDI_JID = `${BUDI}@s.whatsapp.net`

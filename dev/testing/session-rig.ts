@@ -4,10 +4,11 @@ import { startRedis } from '../redis/start.ts'
 import { createSimulatorClient, type ConnectionView, type SimulatorClient } from '../simulator/client.ts'
 import { startSimulator } from '../simulator/index.ts'
 import { until } from '../stack/until.ts'
+import { late } from './late.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import type { SessionView } from '../../shared/session.ts'
 import type { SessionsDeps } from '../../worker/sessions/sessions.ts'
-import { newKey, own, updatesOf, viewOf, type TestOwner, type TestWorld } from '../../worker/sessions/testing.ts'
+import { newKey, own, updatesOf, viewOf, type TestOwner, type TestWorld } from './owner.ts'
 
 /** A Redis, a WhatsApp, and the owners of one session in a test; the session is another in each. */
 export interface Rig {
@@ -32,7 +33,7 @@ export interface Rig {
 
 /** Keeps one for the tests of a file: it is there from the first on. */
 export function sessionRig(): Rig {
-  const rig = {} as Rig
+  const rig = late<Rig>()
   let parts: Parts
   beforeAll(async () => {
     parts = await start(rig)
@@ -50,7 +51,7 @@ interface Parts {
   close(): Promise<void>
 }
 
-async function start(rig: Rig): Promise<Parts> {
+async function start(rig: Rig & { provide(parts: Rig): void }): Promise<Parts> {
   const server = await startRedis()
   const redis = new Redis(server.url, { maxRetriesPerRequest: null })
   const simulator = await startSimulator()
@@ -59,7 +60,7 @@ async function start(rig: Rig): Promise<Parts> {
   let owners: TestOwner[] = []
   let resets = 0
 
-  Object.assign<Rig, Rig>(rig, {
+  rig.provide({
     redis,
     whatsapp,
     world: { redis, socket, credentialsKey: newKey() },

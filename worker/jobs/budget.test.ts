@@ -5,7 +5,14 @@ import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys, SESSION_FIELD } from '../../shared/keys.ts'
 import { receipt } from '../../shared/receipt.ts'
 import { createForgetJobs } from './bullmq/forget.ts'
-import { createBench, fakeSessions, text, texts, type Bench, type BenchOwner } from './testing.ts'
+import {
+  createBench,
+  fakeSessions,
+  text,
+  texts,
+  type Bench,
+  type BenchOwner,
+} from '../../dev/testing/owned-partition.ts'
 import pino from 'pino'
 
 let server: RunningRedis

@@ -6,7 +6,7 @@ import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
 import { receipt } from '../../shared/receipt.ts'
 import { JobFailure } from './job.ts'
-import { createBench, fakeSessions, text, texts, type Bench } from './testing.ts'
+import { createBench, fakeSessions, text, texts, type Bench } from '../../dev/testing/owned-partition.ts'
 
 let server: RunningRedis
 let bench: Bench

@@ -7,7 +7,7 @@ import { forwardedId, partitionOf } from '../../shared/partition.ts'
 import { receipt } from '../../shared/receipt.ts'
 import { JobFailure } from './job.ts'
 import type { Operate } from './operations.ts'
-import { createBench, fakeSessions, text, texts, type Bench } from './testing.ts'
+import { createBench, fakeSessions, text, texts, type Bench } from '../../dev/testing/owned-partition.ts'
 
 let server: RunningRedis
 let bench: Bench

@@ -4,7 +4,7 @@ import { until } from '../../dev/stack/until.ts'
 import { poisonJobs } from '../../dev/testing/poison-jobs.ts'
 import { JOB_OPTIONS } from '../../shared/contract.ts'
 import { keys } from '../../shared/keys.ts'
-import { createBench, fakeSessions, text, texts, type Bench } from './testing.ts'
+import { createBench, fakeSessions, text, texts, type Bench } from '../../dev/testing/owned-partition.ts'
 
 /** What outsiders can put into a queue, among good jobs: each must run, in order, and nothing may stop the partition. */
 

@@ -7,7 +7,14 @@ import { keys } from '../../shared/keys.ts'
 import { partitionOf } from '../../shared/partition.ts'
 import type { JobResult } from '../../shared/receipt.ts'
 import { JobFailure } from './job.ts'
-import { createBench, fakeSessions, text, texts, type Bench, type FakeSessions } from './testing.ts'
+import {
+  createBench,
+  fakeSessions,
+  text,
+  texts,
+  type Bench,
+  type FakeSessions,
+} from '../../dev/testing/owned-partition.ts'
 
 /** What BullMQ's own tools see of a queue and can do with it while a worker runs. */
 

@@ -6,7 +6,7 @@ import { FencedError } from '../redis/fenced.ts'
 import { createOutbox, type LocalOutbox } from './append.ts'
 import { appendScript } from './scripts.ts'
 import { REMEMBERED } from './outbox.ts'
-import { log, message, testClock, testRedis, type TestFence } from './testing.ts'
+import { log, message, testClock, testRedis, type TestFence } from '../../dev/testing/outbox.ts'
 import { createBudget } from './budget.ts'
 
 const clock = testClock()

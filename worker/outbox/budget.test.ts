@@ -4,8 +4,8 @@ import { startRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
 import type { Fence } from '../ownership/fence.ts'
 import { createBudget } from './budget.ts'
-import { DAY, deliveryRig, eventually, policy } from './rig.ts'
-import { message } from './testing.ts'
+import { DAY, deliveryRig, eventually, policy } from '../../dev/testing/deliveries.ts'
+import { message } from '../../dev/testing/outbox.ts'
 
 const never = new AbortController().signal
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { verify } from '../../shared/signature.ts'
 import { createGate } from './gate.ts'
-import { deliveryRig, eventually, numbers, policy } from './rig.ts'
-import { log, message } from './testing.ts'
+import { deliveryRig, eventually, numbers, policy } from '../../dev/testing/deliveries.ts'
+import { log, message } from '../../dev/testing/outbox.ts'
 
 const rig = deliveryRig(startRedis)
 

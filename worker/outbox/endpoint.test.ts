@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { importSecret, verify, type SigningKey } from '../../shared/signature.ts'
 import { createGuardedAgent } from '../net/guard.ts'
 import { createEndpoint, type Attempt, type Delivery } from './endpoint.ts'
-import { message, receiver, testClock } from './testing.ts'
+import { message, receiver, testClock } from '../../dev/testing/outbox.ts'
 
 const OLD = `whsec_${btoa('o'.repeat(32))}`
 const NEW = `whsec_${btoa('n'.repeat(32))}`

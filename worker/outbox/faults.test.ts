@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { limitReplies } from '../../dev/redis/limit-replies.ts'
 import { startRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
-import { deliveryRig, eventually, numbers, policy } from './rig.ts'
+import { deliveryRig, eventually, numbers, policy } from '../../dev/testing/deliveries.ts'
 
 const rig = deliveryRig(startRedis)
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createGate, type EndpointState, type Gate } from './gate.ts'
-import { log } from './testing.ts'
+import { log } from '../../dev/testing/outbox.ts'
 
 const failed = { kind: 'retry', reason: 'HTTP 500' } as const
 const refused = { kind: 'retry', reason: 'ECONNREFUSED' } as const

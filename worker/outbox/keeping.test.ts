@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { keys } from '../../shared/keys.ts'
-import { DAY, deliveryRig, eventually, numbers, policy } from './rig.ts'
-import { message } from './testing.ts'
+import { DAY, deliveryRig, eventually, numbers, policy } from '../../dev/testing/deliveries.ts'
+import { message } from '../../dev/testing/outbox.ts'
 
 const rig = deliveryRig(startRedis)
 

@@ -2,8 +2,8 @@ import { expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { JobFailure } from '../jobs/job.ts'
 import { createOperate } from './operations.ts'
-import { DAY, deliveryRig, numbers } from './rig.ts'
-import { log } from './testing.ts'
+import { DAY, deliveryRig, numbers } from '../../dev/testing/deliveries.ts'
+import { log } from '../../dev/testing/outbox.ts'
 
 const rig = deliveryRig(startRedis)
 

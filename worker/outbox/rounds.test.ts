@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createGate, type Gate } from './gate.ts'
 import { createRounds, type Rest, type Rounds } from './rounds.ts'
-import { log, testClock } from './testing.ts'
+import { log, testClock } from '../../dev/testing/outbox.ts'
 
 let clock: ReturnType<typeof testClock>
 let gate: Gate

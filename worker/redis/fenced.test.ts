@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
-import { log, testRedis, type TestFence } from '../outbox/testing.ts'
+import { log, testRedis, type TestFence } from '../../dev/testing/outbox.ts'
 import { connectRedis } from './connection.ts'
 import { FencedError, fencedScript } from './fenced.ts'
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startRedis } from '../../dev/redis/start.ts'
 import { FencedError } from './fenced.ts'
 import { persist } from './persist.ts'
-import { log, testRedis, type TestFence } from '../outbox/testing.ts'
+import { log, testRedis, type TestFence } from '../../dev/testing/outbox.ts'
 
 let server: ReturnType<typeof testRedis>
 let fence: TestFence

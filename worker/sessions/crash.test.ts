@@ -11,7 +11,7 @@ import { MOST_IN_FLIGHT } from '../whatsapp/follow-inbound.ts'
 import type { Fence } from '../ownership/fence.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { createAttach } from '../whatsapp/attach.ts'
-import { around, log, textsOf } from './testing.ts'
+import { around, log, textsOf } from '../../dev/testing/owner.ts'
 import { createBudget } from '../outbox/budget.ts'
 
 const budget = createBudget({ session: Infinity, partition: Infinity })

@@ -2,7 +2,7 @@ import { DEFAULT_CONNECTION_CONFIG, type WASocket } from '@whiskeysockets/bailey
 import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
-import { around } from './testing.ts'
+import { around } from '../../dev/testing/owner.ts'
 import { sessionRig } from '../../dev/testing/session-rig.ts'
 
 const rig = sessionRig()

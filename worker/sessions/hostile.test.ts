@@ -4,7 +4,7 @@ import { sessionRig } from '../../dev/testing/session-rig.ts'
 import { nested } from '../../dev/testing/hostile-messages.ts'
 import { keys } from '../../shared/keys.ts'
 import { MAX_LEVELS } from '../whatsapp/bounds.ts'
-import { textsOf } from './testing.ts'
+import { textsOf } from '../../dev/testing/owner.ts'
 
 const BUDI = '628999000001'
 const EVE = '628999000666'

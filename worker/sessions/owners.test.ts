@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { until } from '../../dev/stack/until.ts'
 import { keys } from '../../shared/keys.ts'
 import { sessionRig } from '../../dev/testing/session-rig.ts'
-import { newKey } from './testing.ts'
+import { newKey } from '../../dev/testing/owner.ts'
 
 const rig = sessionRig()
 

@@ -5,7 +5,7 @@ import type { Credentials } from '../credentials/store.ts'
 import type { LiveSocket, SocketListener } from '../whatsapp/socket.ts'
 import type { SentStore } from '../whatsapp/sent-store.ts'
 import type { SessionContext } from '../core.ts'
-import { log } from './testing.ts'
+import { log } from '../../dev/testing/owner.ts'
 import { createWire, type WireListener } from './wire.ts'
 
 /** Sockets that open at once and end when they are told to: what is tested is who comes after whom. */

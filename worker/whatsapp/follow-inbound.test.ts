@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createTestClient, linkByQr } from '../../dev/simulator/test-client.ts'
+import { createTestClient, linkByQr } from '../../dev/testing/baileys-client.ts'
 import { until } from '../../dev/stack/until.ts'
 import { startTestSession, type TestSession } from '../../dev/testing/handler-session.ts'
 import { webhookEvent } from '../../shared/events.ts'

@@ -8,7 +8,7 @@ import { label } from './label.ts'
 import { findOrphans } from './orphans.ts'
 import type { OwnedQueue } from './owned-queue.ts'
 import { park } from './park.ts'
-import { createBench, text, type Bench } from '../testing.ts'
+import { createBench, text, type Bench } from '../../../dev/testing/owned-partition.ts'
 
 const layout = layoutOf('whatsapp-jobs')
 const signal = new AbortController().signal

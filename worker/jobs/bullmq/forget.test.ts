@@ -8,7 +8,14 @@ import { partitionOf, QUEUE, queueOf } from '../../../shared/partition.ts'
 import { receipt } from '../../../shared/receipt.ts'
 import { JobFailure } from '../job.ts'
 import { createForgetJobs } from './forget.ts'
-import { createBench, fakeSessions, text, type Bench, type BenchOwner, type FakeSessions } from '../testing.ts'
+import {
+  createBench,
+  fakeSessions,
+  text,
+  type Bench,
+  type BenchOwner,
+  type FakeSessions,
+} from '../../../dev/testing/owned-partition.ts'
 
 let server: RunningRedis
 let bench: Bench

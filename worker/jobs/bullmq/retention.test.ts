@@ -7,7 +7,7 @@ import { QUEUE } from '../../../shared/partition.ts'
 import { JobFailure } from '../job.ts'
 import { layoutOf } from './layout.ts'
 import { createRetention } from './retention.ts'
-import { createBench, fakeSessions, text, type Bench, type BenchOwner } from '../testing.ts'
+import { createBench, fakeSessions, text, type Bench, type BenchOwner } from '../../../dev/testing/owned-partition.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const layout = layoutOf(QUEUE)

@@ -4,7 +4,7 @@ import { keys } from '../../../shared/keys.ts'
 import { FencedError } from '../../redis/fenced.ts'
 import type { Fence } from '../../ownership/fence.ts'
 import { layoutOf } from './layout.ts'
-import { createBench, text, type Bench } from '../testing.ts'
+import { createBench, text, type Bench } from '../../../dev/testing/owned-partition.ts'
 import { dropVanished } from './vanished.ts'
 
 const layout = layoutOf('whatsapp-jobs')

@@ -4,7 +4,14 @@ import { until } from '../../../dev/stack/until.ts'
 import { JOB_OPTIONS } from '../../../shared/contract.ts'
 import { keys } from '../../../shared/keys.ts'
 import { partitionOf } from '../../../shared/partition.ts'
-import { createBench, fakeSessions, text, texts, untilClosed, type Bench } from '../testing.ts'
+import {
+  createBench,
+  fakeSessions,
+  text,
+  texts,
+  untilClosed,
+  type Bench,
+} from '../../../dev/testing/owned-partition.ts'
 import { JobFailure } from '../job.ts'
 
 let server: RunningRedis

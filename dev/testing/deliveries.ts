@@ -1,15 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import { keys } from '../../shared/keys.ts'
 import { importSecret, type SigningKey } from '../../shared/signature.ts'
-import { createGuardedAgent } from '../net/guard.ts'
-import { createBudget, type Budget } from './budget.ts'
-import { createOutbox, type LocalOutbox } from './append.ts'
-import { createDeliverer, type Deliverer, type DelivererDeps } from './deliverer.ts'
-import { createEndpoint } from './endpoint.ts'
-import { createGate } from './gate.ts'
-import type { RetryPolicy } from './schedule.ts'
-import { createWindow } from './window.ts'
-import { log, message, receiver, testClock, testRedis, type TestFence } from './testing.ts'
+import { createGuardedAgent } from '../../worker/net/guard.ts'
+import { createBudget, type Budget } from '../../worker/outbox/budget.ts'
+import { createOutbox, type LocalOutbox } from '../../worker/outbox/append.ts'
+import { createDeliverer, type Deliverer, type DelivererDeps } from '../../worker/outbox/deliverer.ts'
+import { createEndpoint } from '../../worker/outbox/endpoint.ts'
+import { createGate } from '../../worker/outbox/gate.ts'
+import type { RetryPolicy } from '../../worker/outbox/schedule.ts'
+import { createWindow } from '../../worker/outbox/window.ts'
+import { late } from './late.ts'
+import { log, message, receiver, testClock, testRedis, type TestFence } from './outbox.ts'
 
 export const DAY = 86_400_000
 
@@ -28,42 +29,73 @@ export interface Running {
   ended: Promise<void>
 }
 
+interface Parts {
+  secrets: SigningKey[]
+  server: ReturnType<typeof testRedis>
+  hook: Awaited<ReturnType<typeof receiver>>
+  clock: ReturnType<typeof testClock>
+  budget: Budget
+  outbox: LocalOutbox
+  fence: TestFence
+}
+
 /** A test file's Redis, and for each of its tests an outbox, a receiver, a clock and a lease. */
 export function deliveryRig(startRedis: () => Promise<{ url: string; close(): Promise<void> }>) {
   const agent = createGuardedAgent({ allowHosts: new Set(), isPublic: address => address === '127.0.0.1' })
   const running: (Running & { fence: TestFence })[] = []
 
+  const parts = late<Parts>()
+
   beforeAll(async () => {
-    rig.secrets = [await importSecret(`whsec_${btoa('s'.repeat(32))}`)]
-    rig.server = testRedis(await startRedis())
+    parts.provide({
+      secrets: [await importSecret(`whsec_${btoa('s'.repeat(32))}`)],
+      server: testRedis(await startRedis()),
+    })
   })
   afterAll(async () => {
     await agent.close()
-    await rig.server.close()
+    await parts.server.close()
   })
   beforeEach(async () => {
-    await rig.server.redis.flushall()
-    rig.hook = await receiver()
-    rig.clock = testClock()
-    rig.fence = await rig.server.claim()
-    rig.budget = createBudget({ session: 1_000_000, partition: 2_000_000 })
-    rig.outbox = createOutbox({ redis: rig.server.redis, log, clock: rig.clock, budget: rig.budget })
+    const { redis } = parts.server
+    await redis.flushall()
+    const clock = testClock()
+    const budget = createBudget({ session: 1_000_000, partition: 2_000_000 })
+    parts.provide({ clock, budget, hook: await receiver(), outbox: createOutbox({ redis, log, clock, budget }) })
+    rig.fence = await parts.server.claim()
   })
   afterEach(async () => {
     for (const { fence } of running) fence.abort()
     await Promise.all(running.splice(0).map(async ({ ended }) => ended))
-    await rig.hook.close()
+    await parts.hook.close()
   })
 
   const rig = {
-    secrets: [] as SigningKey[],
-    server: undefined as unknown as ReturnType<typeof testRedis>,
-    hook: undefined as unknown as Awaited<ReturnType<typeof receiver>>,
-    clock: undefined as unknown as ReturnType<typeof testClock>,
-    budget: undefined as unknown as Budget,
-    outbox: undefined as unknown as LocalOutbox,
+    get server() {
+      return parts.server
+    },
+    get hook() {
+      return parts.hook
+    },
+    get clock() {
+      return parts.clock
+    },
+    get budget() {
+      return parts.budget
+    },
+    get outbox() {
+      return parts.outbox
+    },
+    get secrets() {
+      return parts.secrets
+    },
     /** The newest lease; the next deliverer has it. */
-    fence: undefined as unknown as TestFence,
+    get fence() {
+      return parts.fence
+    },
+    set fence(fence: TestFence) {
+      parts.provide({ fence })
+    },
 
     start(options: Partial<Omit<DelivererDeps, 'fence'>> & { fence?: TestFence } = {}): Running {
       const { server, clock, outbox, budget, fence, hook, secrets } = rig

@@ -3,8 +3,8 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import process from 'node:process'
 import { startRedis } from '../redis/start.ts'
-import { startRestGateway } from './gateway.ts'
-import type { TestServers } from './provided.ts'
+import { startRestGateway } from '../rest/gateway.ts'
+import type { TestServers } from './rest-provided.ts'
 
 /**
  * A process of its own, because vitest's module runner for workerd resolves packages as workerd does, and ioredis is not

@@ -7,8 +7,8 @@ import { pino } from 'pino'
 import * as z from 'zod'
 import type { WebhookEvent } from '../../shared/events.ts'
 import { keys } from '../../shared/keys.ts'
-import type { Clock } from '../core.ts'
-import type { Fence } from '../ownership/fence.ts'
+import type { Clock } from '../../worker/core.ts'
+import type { Fence } from '../../worker/ownership/fence.ts'
 
 /** A log for tests: silent. */
 export const log = pino({ level: 'silent' })

@@ -15,7 +15,7 @@ import {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import type { SocketConfig } from '@whiskeysockets/baileys'
-import type { SimulatorClient } from './client.ts'
+import type { SimulatorClient } from '../simulator/client.ts'
 
 /** An unmodified Baileys client with its keys in memory, that reconnects only when told to. */
 export type TestClient = {
