@@ -37,7 +37,7 @@ const RESTORING: OpenerDeps = { atOnce: 128, pauseMs: 20, random: Math.random }
  * A session that was just linked makes its 812 pre-keys at its first login, 50 ms and more of CPU in one piece. Fifty that
  * were scanned in one moment held up the beat until the leases were lost, and all of them began anew.
  */
-export const LINKING: OpenerDeps = { atOnce: 8, pauseMs: 0, random: Math.random }
+export const LINKING: OpenerDeps = { atOnce: 4, pauseMs: 0, random: Math.random }
 
 interface Turn extends Opening {
   end(): void

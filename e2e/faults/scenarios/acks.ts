@@ -70,10 +70,10 @@ async function refuseSome(world: World, sessions: readonly LinkedSession[]): Pro
   const { api, simulator } = world
   let missed = 0
   for (const { sessionId, phone, contact } of sessions) {
-    await simulator.fault({ kind: 'error-ack', code: 463, phone, count: 1 })
+    await simulator.fault({ kind: 'error-ack', code: 479, phone, count: 1 })
     const data = { sessionId, to: contact, text: 'refused' }
     const status = await api.waitForEnd(await api.post({ name: 'SEND_TEXT', data }))
-    if (status.error?.code !== 'WHATSAPP_REFUSED' || !status.error.message.includes('463')) missed++
+    if (status.error?.code !== 'WHATSAPP_REFUSED' || !status.error.message.includes('479')) missed++
   }
   return missed
 }
