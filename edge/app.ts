@@ -8,6 +8,7 @@ import { standardHeaders } from './http/standard-headers.ts'
 import { sendProblemPage, wantsPage } from './page/problem-page.tsx'
 import { requireSignIn, sameSite } from './page/guards.ts'
 import { pageRoutes } from './page/routes.tsx'
+import { getDeployment } from './routes/get-deployment.ts'
 import { getEvents } from './routes/get-events.ts'
 import { getHealth } from './routes/get-health.ts'
 import { getJob } from './routes/get-job.ts'
@@ -17,7 +18,17 @@ import { postJobs } from './routes/post-jobs.ts'
 import { postRedrive, postReplay } from './routes/post-operation.ts'
 import type { Services } from './services.ts'
 
-const apiRoutes = [postJobs, getJob, getSession, getSessionQr, getEvents, postReplay, postRedrive, getHealth]
+const apiRoutes = [
+  getDeployment,
+  postJobs,
+  getJob,
+  getSession,
+  getSessionQr,
+  getEvents,
+  postReplay,
+  postRedrive,
+  getHealth,
+]
 
 /** Every endpoint. A new one is one file and one entry in a list. */
 export const routes: readonly Route[] = [...apiRoutes, ...pageRoutes]
