@@ -80,8 +80,40 @@ export const jobEvent = z.discriminatedUnion('event', [jobCompleted, jobFailed])
 /** See {@link jobEvent}. */
 export type JobEvent = z.infer<typeof jobEvent>
 
+/** Baileys' events that webhooks tell of where the worker's setting WEBHOOK_UPDATES names them. */
+export const UPDATE_NAMES = [
+  'messages.update',
+  'message-receipt.update',
+  'groups.update',
+  'group-participants.update',
+  'presence.update',
+  'contacts.update',
+  'call',
+] as const
+
+/** One of {@link UPDATE_NAMES}. */
+export type UpdateName = (typeof UPDATE_NAMES)[number]
+
+/** An update of WhatsApp, with Baileys' own data. Not of the contract. */
+export const updateEvent = z.object({
+  event: z.enum(UPDATE_NAMES),
+  sessionId,
+  /** Unix time in seconds. */
+  timestamp: z.number().int(),
+  data: z.union([z.array(z.record(z.string(), z.unknown())), z.record(z.string(), z.unknown())]),
+})
+
+/** See {@link updateEvent}. */
+export type UpdateEvent = z.infer<typeof updateEvent>
+
 /** Every body that a webhook may have: the contract's events, and ours where they are switched on. */
-export const outboxEvent = z.discriminatedUnion('event', [messagesUpsert, connectionUpdate, jobCompleted, jobFailed])
+export const outboxEvent = z.discriminatedUnion('event', [
+  messagesUpsert,
+  connectionUpdate,
+  jobCompleted,
+  jobFailed,
+  updateEvent,
+])
 
 /** See {@link outboxEvent}. */
 export type OutboxEvent = z.infer<typeof outboxEvent>

@@ -113,6 +113,7 @@ export async function createParts(settings: Settings, log: Logger) {
     attach: createAttach({
       outbox,
       budget,
+      updates: settings.updates,
       ackTimeoutMs: settings.ackTimeoutMs,
       onSetAside: () => metrics.messageSetAside(),
       onPaused({ sessionId, fence }) {

@@ -23,6 +23,7 @@ function summary(event: OutboxEvent): string {
     const { name, jobId, error } = event.data
     return plain(`${name} ${jobId}: ${error.code} ${preview(error.message)}`)
   }
+  if (event.event !== 'messages.upsert') return plain(preview(JSON.stringify(event.data)))
   return event.data.messages
     .map(({ key, message, pushName }) => `${pushName ?? key.remoteJid}: ${preview(textOf(message))}`)
     .map(plain)

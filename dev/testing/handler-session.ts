@@ -9,7 +9,7 @@ import type { Received } from '../simulator/received.ts'
 import { startSimulator } from '../simulator/index.ts'
 import { createTestClient, linkByQr, type TestClient } from './baileys-client.ts'
 import { checkJob } from '../../shared/contract.ts'
-import type { WebhookEvent } from '../../shared/events.ts'
+import { UPDATE_NAMES, type UpdateEvent, type UpdateName, type WebhookEvent } from '../../shared/events.ts'
 import { keys } from '../../shared/keys.ts'
 import { jobResult, type JobResult } from '../../shared/receipt.ts'
 import { createCipher } from '../../worker/credentials/cipher.ts'
@@ -43,6 +43,8 @@ export interface TestSession extends AsyncDisposable {
   client: TestClient
   phone: string
   events: WebhookEvent[]
+  /** The updates that were asked for, in their order. */
+  updates: UpdateEvent[]
   /** When all of its jobs were added, in ms. */
   createdAt: number
   /** Set it to hold the outbox's appends back. */
@@ -74,12 +76,14 @@ export interface TestSessionOptions {
   allowHosts?: ReadonlySet<string>
   maxBytes?: number
   ackTimeoutMs?: number
+  /** Updates that are told. */
+  told?: readonly UpdateName[]
 }
 
 const CREATED_AT = Date.now()
 
 export async function startTestSession(options: TestSessionOptions = {}): Promise<TestSession> {
-  const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000 } = options
+  const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000, told = [] } = options
   const log = pino({ enabled: false })
   silenceConsole(log)
   const simulator = await startSimulator()
@@ -93,11 +97,12 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const sessionId = 'user-123'
   const sent = createSentStore(core, createCipher([randomBytes(32).toString('base64')]))
   const events: WebhookEvent[] = []
+  const updates: UpdateEvent[] = []
   const gate: TestSession['gate'] = { append: undefined }
   const outbox: Outbox = {
     append: async (_fence, event) => {
       await gate.append
-      return events.push(event)
+      return isUpdate(event) ? updates.push(event) : events.push(event)
     },
     received: async () => [],
     deleteAfterDelivery: async () => {},
@@ -123,7 +128,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
-  let attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
+  const attachOptions = { outbox, budget: UNLIMITED, ackTimeoutMs, updates: new Set(told) }
+  let attach = createAttach(attachOptions)
   let socket = gated(client.socket, fence)
   let devices = createDevices(client.socket, caches.userDevices)
   const context = { sessionId, fence, core }
@@ -169,6 +175,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     client,
     phone,
     events,
+    updates,
     createdAt: CREATED_AT,
     gate,
     run,
@@ -190,7 +197,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     async restart() {
       await control.disconnect(phone, { how: 'cut' })
       await client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
-      attach = createAttach({ outbox, budget: UNLIMITED, ackTimeoutMs })
+      attach = createAttach(attachOptions)
       await caches.userDevices.flushAll()
       await open()
     },
@@ -211,4 +218,8 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
 /** The gate that the worker puts before each socket. The client's keys are in memory. */
 function gated(sock: WASocket, fence: Fence): GatedSocket {
   return { sock, gate: guardWrites(rawSocketOf(sock), fence), holdKeys: () => () => undefined }
+}
+
+function isUpdate(event: WebhookEvent | UpdateEvent): event is UpdateEvent {
+  return (UPDATE_NAMES as readonly string[]).includes(event.event)
 }

@@ -1,4 +1,4 @@
-import type { WebhookEvent } from '../../shared/events.ts'
+import type { UpdateEvent, WebhookEvent } from '../../shared/events.ts'
 import type { SessionView } from '../../shared/session.ts'
 import type { Fence } from '../ownership/fence.ts'
 
@@ -22,7 +22,7 @@ export interface Outbox {
    * Appends the event to the session's outbox and, in the same fenced script, writes what is given with it. Resolves with
    * the event's seq once Redis has it. Throws `FencedError`.
    */
-  append(fence: Fence, event: WebhookEvent, along?: Along): Promise<number>
+  append(fence: Fence, event: WebhookEvent | UpdateEvent, along?: Along): Promise<number>
   /** The newest of the `received` of the session's events. */
   received(fence: Fence, sessionId: string): Promise<string[]>
   /**

@@ -1,9 +1,11 @@
+import type { UpdateName } from '../../shared/events.ts'
 import type { SessionContext } from '../core.ts'
 import type { Budget } from '../outbox/budget.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
 import { followAcks, type Acks } from './acks.ts'
 import { followInbound, type Quota } from './follow-inbound.ts'
+import { followUpdates } from './follow-updates.ts'
 import { openInboundLine, type InboundLine } from './inbound.ts'
 
 /** What {@link Attach} leaves on a socket. */
@@ -30,6 +32,8 @@ export interface Attach {
 export interface AttachOptions {
   outbox: Outbox
   budget: Pick<Budget, 'isFull' | 'room'>
+  /** Updates that are told, too. Default: none. */
+  updates?: ReadonlySet<UpdateName>
   /** Default: 30 s. */
   ackTimeoutMs?: number
   /** A message from WhatsApp was set aside; for metrics. */
@@ -39,7 +43,8 @@ export interface AttachOptions {
 }
 
 /** Makes what follows each new socket: acks of what is sent, and messages on their way into the outbox. */
-export function createAttach({ outbox, budget, ackTimeoutMs, onSetAside, onPaused }: AttachOptions): Attach {
+export function createAttach(options: AttachOptions): Attach {
+  const { outbox, budget, updates = new Set(), ackTimeoutMs, onSetAside, onPaused } = options
   // By session and not by socket: what an old socket brought must be stored before what its successor brings.
   const lines = new Map<string, Promise<InboundLine>>()
 
@@ -86,7 +91,14 @@ export function createAttach({ outbox, budget, ackTimeoutMs, onSetAside, onPause
       const quota = quotaOf(session)
       return socket => {
         const acks = followAcks(socket.sock.ws, ackTimeoutMs)
-        const inbound = followInbound(socket, session, line, quota, error => setAside(session, error))
+        const onUntold = (error: unknown) => setAside(session, error)
+        followUpdates(socket.sock, session, {
+          outbox,
+          wanted: updates,
+          isFull: () => quota.isFull(),
+          onSetAside: onUntold,
+        })
+        const inbound = followInbound(socket, session, line, quota, onUntold)
         return {
           acks,
           detach() {

@@ -69,7 +69,8 @@ export interface Me {
   lid: string | undefined
 }
 
-async function keyJson(key: WAMessage['key'], me: Me, find: FindPhoneNumber): Promise<MessageJson['key']> {
+/** A key as events have it; see {@link messageJson}. */
+export async function keyJson(key: WAMessage['key'], me: Me, find: FindPhoneNumber): Promise<MessageJson['key']> {
   const fromMe = key.fromMe === true
   const remoteJid = jidNormalizedUser(key.remoteJid ?? '')
   // Of a message that our phone sent, Baileys may give our own number as the other name of the chat.
@@ -108,8 +109,9 @@ interface LongLike {
   toString(): string
 }
 
-/** A protobuf value as JSON. Only own fields count: the rest are defaults of the prototype. */
-function plain(value: unknown): unknown {
+/** A value of Baileys as JSON. Only own fields count: the rest are defaults of a prototype. Times become Unix seconds. */
+export function plain(value: unknown): unknown {
+  if (value instanceof Date) return Math.floor(value.getTime() / 1000)
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value

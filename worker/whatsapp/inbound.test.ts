@@ -1,12 +1,14 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import type { WebhookEvent } from '../../shared/events.ts'
 import { FencedError } from '../redis/fenced.ts'
 import type { SessionContext } from '../core.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { nameOf, openInboundLine, type Inbound } from './inbound.ts'
 
-async function setUp(append: (event: WebhookEvent) => Promise<void> = async () => {}, received: string[] = []) {
+async function setUp(
+  append: (event: Parameters<Outbox['append']>[1]) => Promise<void> = async () => {},
+  received: string[] = [],
+) {
   const appended: string[] = []
   const lease = new AbortController()
   const outbox: Outbox = {
