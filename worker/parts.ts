@@ -70,6 +70,7 @@ export async function createParts(settings: Settings, log: Logger) {
   const whatsapp = {
     ...(url !== undefined && { url }),
     version: () => webVersion.current(),
+    dataSince: () => generation.current(),
     ...(noiseRootKey && { noiseRootKey }),
   }
 

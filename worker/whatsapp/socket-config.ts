@@ -8,6 +8,8 @@ export interface SocketSettings {
   url?: string
   /** The version of WhatsApp Web to say, asked for each socket. Default: the one built into Baileys. */
   version?: () => WAVersion
+  /** When the data of this Redis began, or went back to an older copy, in ms; see `writeAhead`. */
+  dataSince?: () => number
   /** The simulator's root key, 32 bytes. Honoured only with a loopback `url`. */
   noiseRootKey?: Uint8Array
   /** How long each QR is shown, in ms. Default: a minute for the first and 20 s for each of the others. */

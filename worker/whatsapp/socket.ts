@@ -82,7 +82,7 @@ function openSocket(settings: SocketSettings, log: Logger, options: SocketOption
     ...configOf(settings, options),
     auth: { creds, keys },
     logger: baileysLog(log),
-    makeSignalRepository: writeAhead(keys),
+    makeSignalRepository: writeAhead(keys, settings.dataSince),
   })
   lightenRetries(sock)
   const raw = rawSocketOf(sock)

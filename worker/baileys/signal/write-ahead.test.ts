@@ -15,7 +15,7 @@ import {
 } from '../../../dev/testing/signal-rig.ts'
 import { keys } from '../../../shared/keys.ts'
 import { FencedError } from '../../redis/fenced.ts'
-import type { writeAhead } from './write-ahead.ts'
+import { writeAhead } from './write-ahead.ts'
 
 const rig = signalRig()
 
@@ -186,6 +186,18 @@ describe('Signal state written ahead', () => {
     expect(calls).toHaveBeenCalledTimes(2)
     calls.mockRestore()
     control.disconnect()
+  })
+
+  it('sends nothing in a Signal session from before the data of Redis went back', async () => {
+    let since = 0
+    const { signal } = rig.alice(initAuthCreds(), keys => writeAhead(keys, () => since))
+    await signal.injectE2ESession({ jid: bobJid, session: bob().bundle })
+    expect(await signal.validateSession(bobJid)).toEqual({ exists: true })
+    since = Date.now() + 1
+    expect(await signal.validateSession(bobJid)).toMatchObject({ exists: false })
+    await vi.waitUntil(() => Date.now() > since)
+    await signal.injectE2ESession({ jid: bobJid, session: bob().bundle })
+    expect(await signal.validateSession(bobJid)).toEqual({ exists: true })
   })
 
   it('knows at any time whether a contact has an open session, under both names', async () => {

@@ -43,8 +43,11 @@ const IS_RECORD = new Set<string>(RECORDS)
  * stored. So the texts that are encrypted meanwhile are stored together and leave together. What Baileys commits later no
  * longer holds these records. Decryption gains the same: a record that went forward never goes back, whatever happens to
  * the rest of its transaction.
+ *
+ * `notBefore` is when the data of this Redis began, or were last found to have gone back to an older copy, in ms. Nothing is sent in a
+ * Signal session from before: its record may be older than what was sent, and its next counters used.
  */
-export function writeAhead(keys: SignalKeyStore): SocketConfig['makeSignalRepository'] {
+export function writeAhead(keys: SignalKeyStore, notBefore = (): number => 0): SocketConfig['makeSignalRepository'] {
   const records: SignalKeyStore = {
     get: (type, ids) => keys.get(type, ids),
     set: mutations => keys.set(withoutOwnKeys(mutations)),
@@ -54,7 +57,7 @@ export function writeAhead(keys: SignalKeyStore): SocketConfig['makeSignalReposi
     Object.assign(auth.keys, passBy(records, auth.keys))
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, pnToLid && askOnce(pnToLid))
     const process = repository.processSenderKeyDistributionMessage.bind(repository)
-    return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records), {
+    return Object.assign(repository, oneAtATime(repository, records), quickValidation(repository, records, notBefore), {
       async processSenderKeyDistributionMessage(options: Parameters<typeof process>[0]) {
         // Baileys takes a lock under this id, and its sender chooses it. One that named our own jid would take the lock of our
         // sends, and hold them up.
@@ -131,27 +134,33 @@ function oneAtATime(
 
 /** What is read of a record as libsignal 6.0.0 writes it (`session_record.js`). */
 interface Written {
-  _sessions?: Record<string, { registrationId?: unknown; indexInfo: { closed: number } }>
+  _sessions?: Record<string, { registrationId?: unknown; indexInfo: { closed: number; created: number } }>
 }
 
 /**
  * Before each message Baileys asks of every device whether its record has an open session, and libsignal parses all keys
  * of the record for that. What is written tells, too. Only of a record that has none libsignal is asked why.
  */
-function quickValidation(repository: Repository, records: SignalKeyStore): Pick<Repository, 'validateSession'> {
+function quickValidation(
+  repository: Repository,
+  records: SignalKeyStore,
+  notBefore: () => number,
+): Pick<Repository, 'validateSession'> {
   const validate = repository.validateSession.bind(repository)
 
-  async function hasOpenSession(jid: string): Promise<boolean> {
+  async function lookUp(jid: string): Promise<'open' | 'old' | 'unclear'> {
     const address = repository.jidToSignalProtocolAddress(await oneName(repository, jid))
     const { [address]: record } = (await records.get('session', [address])) as Record<string, Written | undefined>
     const open = Object.values(record?._sessions ?? {}).find(({ indexInfo }) => indexInfo.closed === -1)
-    return typeof open?.registrationId === 'number'
+    if (open !== undefined && open.indexInfo.created < notBefore()) return 'old'
+    return typeof open?.registrationId === 'number' ? 'open' : 'unclear'
   }
 
   return {
     async validateSession(jid) {
-      const open = await hasOpenSession(jid).catch(() => false)
-      return open ? { exists: true } : validate(jid)
+      const found = await lookUp(jid).catch(() => 'unclear' as const)
+      if (found === 'old') return { exists: false, reason: 'it is from before this copy of the data' }
+      return found === 'open' ? { exists: true } : validate(jid)
     },
   }
 }
