@@ -51,6 +51,14 @@ describe('messageJson', () => {
     })
   })
 
+  test('leaves out the lists that nobody filled', async () => {
+    const bytes = proto.Message.encode({
+      extendedTextMessage: { text: 'x', contextInfo: { isForwarded: true } },
+    }).finish()
+    const { message } = await json({ ...text({}), message: proto.Message.decode(bytes) })
+    expect(message).toEqual({ extendedTextMessage: { text: 'x', contextInfo: { isForwarded: true } } })
+  })
+
   test('keeps the sender key of a group to itself', async () => {
     const message = {
       ...text({}),
@@ -96,6 +104,16 @@ describe('messageJson', () => {
       { remoteJid: '120363@g.us', participant: '628999000001@s.whatsapp.net', participantAlt: '900000000009@lid' },
     ],
     ['an empty participant', { participant: '' }, { remoteJid: '628999000001@s.whatsapp.net' }],
+    [
+      'somebody with a user name and no number',
+      { remoteJid: '900000000404@lid', remoteJidUsername: 'budi' },
+      { remoteJid: '900000000404@lid', remoteJidUsername: 'budi' },
+    ],
+    [
+      'a post of a channel',
+      { remoteJid: '1203@newsletter', server_id: '77' },
+      { remoteJid: '1203@newsletter', server_id: '77' },
+    ],
   ])('names people by number: %s', async (_case, key, expected) => {
     const find = async (lid: string) => (lid === '900000000009@lid' ? '628999000009:0@s.whatsapp.net' : null)
     expect((await json(text(key), find)).key).toEqual({ fromMe: false, id: 'A', ...expected })

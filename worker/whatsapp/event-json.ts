@@ -1,14 +1,7 @@
-import {
-  getContentType,
-  isJidGroup,
-  isLidUser,
-  isPnUser,
-  jidNormalizedUser,
-  normalizeMessageContent,
-  proto,
-  type WAMessage,
-} from '@whiskeysockets/baileys'
+import { getContentType, normalizeMessageContent, proto, type WAMessage } from '@whiskeysockets/baileys'
 import type { WebhookEvent } from '../../shared/events.ts'
+import { tellInnerKeys } from './inner-keys.ts'
+import { keyJson, type FindPhoneNumber, type Me } from './key-json.ts'
 
 /** An event of the contract about messages. */
 export type MessagesUpsert = Extract<WebhookEvent, { event: 'messages.upsert' }>
@@ -32,13 +25,10 @@ export function isForUser({ message, category }: WAMessage): boolean {
   return content?.protocolMessage ? SEEN_BY_PEOPLE.has(content.protocolMessage.type) : true
 }
 
-/** Finds the phone number of a LID in what the session has learnt. */
-export type FindPhoneNumber = (lid: string) => Promise<string | null>
-
 /** A message as it was when Baileys emitted it; Baileys goes on changing its own object. */
 export interface Snapshot {
   key: WAMessage['key']
-  rest: Omit<MessageJson, 'key'>
+  rest: { message: Record<string, unknown>; pushName?: string; messageTimestamp?: unknown }
 }
 
 /** Takes a message's content: bytes become base64, 64-bit numbers become numbers while they are safe. */
@@ -55,51 +45,10 @@ export function snapshot({ key, message, pushName, messageTimestamp }: WAMessage
   }
 }
 
-/**
- * The message as the contract's event has it. People are named by phone number where it is known, with their LID
- * beside it in `remoteJidAlt` and `participantAlt`.
- */
+/** The message as the contract's event has it; keys in it are told as its own is, see {@link keyJson}. */
 export async function messageJson({ key, rest }: Snapshot, me: Me, find: FindPhoneNumber): Promise<MessageJson> {
-  return { key: await keyJson(key, me, find), ...rest }
-}
-
-/** Our own jids. */
-export interface Me {
-  id: string | undefined
-  lid: string | undefined
-}
-
-/** A key as events have it; see {@link messageJson}. */
-export async function keyJson(key: WAMessage['key'], me: Me, find: FindPhoneNumber): Promise<MessageJson['key']> {
-  const fromMe = key.fromMe === true
-  const remoteJid = jidNormalizedUser(key.remoteJid ?? '')
-  // Of a message that our phone sent, Baileys may give our own number as the other name of the chat.
-  const chat = await nameOf(remoteJid, fromMe ? notMine(key.remoteJidAlt, remoteJid, me) : key.remoteJidAlt, find)
-  const author = typeof key.participant === 'string' && key.participant !== '' ? key.participant : undefined
-  const person = author === undefined ? undefined : await nameOf(jidNormalizedUser(author), key.participantAlt, find)
-  return {
-    remoteJid: chat.jid,
-    ...(chat.alt !== undefined && { remoteJidAlt: chat.alt }),
-    fromMe,
-    id: key.id ?? '',
-    ...(person !== undefined && { participant: person.jid }),
-    ...(person?.alt !== undefined && { participantAlt: person.alt }),
-  }
-}
-
-function notMine(alt: string | undefined, chat: string, me: Me): string | undefined {
-  if (alt === undefined || me.id === undefined) return alt
-  const isMine = jidNormalizedUser(alt) === jidNormalizedUser(me.id)
-  const isMyChat = me.lid !== undefined && chat === jidNormalizedUser(me.lid)
-  return isMine && !isMyChat ? undefined : alt
-}
-
-async function nameOf(jid: string, alt: string | undefined, find: FindPhoneNumber) {
-  const other = alt === undefined || alt === '' ? undefined : jidNormalizedUser(alt)
-  if (isJidGroup(jid) === true) return { jid, alt: undefined }
-  if (isLidUser(jid) !== true) return { jid, alt: other === jid ? undefined : other }
-  const known = other !== undefined && isPnUser(other) === true ? other : await find(jid)
-  return known === null || known === undefined ? { jid, alt: undefined } : { jid: jidNormalizedUser(known), alt: jid }
+  const told = await keyJson(key, me, find)
+  return { key: told, ...rest, message: await tellInnerKeys(rest.message, { raw: key, told }, me, find) }
 }
 
 interface LongLike {
@@ -123,7 +72,10 @@ export function plain(value: unknown): unknown {
 }
 
 function plainFields(value: object): Record<string, unknown> {
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined && field !== null)
+  // A decoded protobuf has an empty list for each list that nobody filled.
+  const isThere = (field: unknown) =>
+    field !== undefined && field !== null && !(Array.isArray(field) && field.length === 0)
+  const fields = Object.entries(value).filter(([, field]) => isThere(field))
   return Object.fromEntries(fields.map(([name, field]) => [name, plain(field)]))
 }
 

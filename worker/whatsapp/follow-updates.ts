@@ -5,7 +5,8 @@ import type { Outbox } from '../outbox/outbox.ts'
 import { createBatcher } from '../redis/batch.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { cutToBounds } from './bounds.ts'
-import { keyJson, plain, type FindPhoneNumber, type Me } from './event-json.ts'
+import { plain } from './event-json.ts'
+import { keyJson, type FindPhoneNumber, type Me } from './key-json.ts'
 
 /** What following updates needs. */
 export interface UpdatesDeps {

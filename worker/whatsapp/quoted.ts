@@ -2,10 +2,13 @@ import { getContentType, isJidGroup, jidNormalizedUser, normalizeMessageContent,
 import type { JobData } from '../../shared/contract.ts'
 import type { NameIn } from './group-names.ts'
 import { JobFailure } from '../jobs/job.ts'
+import { MAX_CONTENT_BYTES, MAX_LEVELS } from './bounds.ts'
 
-/** Longest JSON and deepest nesting of a quoted message: a preview is small, and protobuf recurses. */
-const MAX_JSON_LENGTH = 64 * 1024
-const MAX_DEPTH = 24
+/** Longest JSON and deepest nesting of a quoted message: what webhooks give is within `bounds.ts`, its bytes in base64. */
+const MAX_JSON_LENGTH = 2 * MAX_CONTENT_BYTES
+const MAX_DEPTH = MAX_LEVELS
+/** Most bytes of a preview: one with a large thumbnail has 60 KB. It is encrypted for each device anew. */
+const MAX_PREVIEW_BYTES = 128 * 1024
 
 /** What {@link quote} knows beside the job. */
 export interface QuoteContext {
@@ -46,7 +49,7 @@ function preview(message: proto.IMessage): proto.IMessage {
   const copy = proto.Message.decode(proto.Message.encode({ [type]: content[type] }).finish())
   const inner: unknown = copy[type]
   if (typeof inner === 'object' && inner !== null && 'contextInfo' in inner) delete inner.contextInfo
-  return copy
+  return proto.Message.encode(copy).finish().length <= MAX_PREVIEW_BYTES ? copy : { conversation: '' }
 }
 
 function readMessage(json: Record<string, unknown>): proto.IMessage {
