@@ -69,7 +69,7 @@ export const scenarios = {
       }),
   },
   links: {
-    short: async () => linkMany({ sessions: 50 }),
+    short: async () => linkMany({ sessions: 20 }),
     long: async () => linkMany({ sessions: 400 }),
   },
   freeze: {
