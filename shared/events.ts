@@ -80,7 +80,7 @@ export const jobEvent = z.discriminatedUnion('event', [jobCompleted, jobFailed])
 /** See {@link jobEvent}. */
 export type JobEvent = z.infer<typeof jobEvent>
 
-/** Baileys' events that webhooks tell of where the worker's setting WEBHOOK_UPDATES names them. */
+/** Events that webhooks tell of where the worker's setting WEBHOOK_UPDATES names them: Baileys' own, and those below. */
 export const UPDATE_NAMES = [
   'messages.update',
   'message-receipt.update',
@@ -89,6 +89,8 @@ export const UPDATE_NAMES = [
   'presence.update',
   'contacts.update',
   'call',
+  /** A message that could not be decrypted: `{key, reason}`. Baileys has no event for it. */
+  'messages.undecryptable',
 ] as const
 
 /** One of {@link UPDATE_NAMES}. */

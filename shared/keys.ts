@@ -65,6 +65,8 @@ export const keys = {
   poison: (sessionId: string) => `kurir:poison:${sessionId}`,
   /** List of digests, newest first: the messages from WhatsApp that were appended last, to know them when they come again. */
   received: (sessionId: string) => `kurir:received:${sessionId}`,
+  /** Hash, name of a message to JSON: those that could not be decrypted and were asked for again. */
+  unread: (sessionId: string) => `kurir:unread:${sessionId}`,
   /** Hash, message id to encrypted content: what a recipient that asks for a retry is sent again. */
   sent: (sessionId: string) => `kurir:sent:${sessionId}`,
   /** Sorted set of the ids in {@link keys.sent}, by time kept in ms. */

@@ -117,6 +117,7 @@ export async function createParts(settings: Settings, log: Logger) {
       updates: settings.updates,
       ackTimeoutMs: settings.ackTimeoutMs,
       onSetAside: () => metrics.messageSetAside(),
+      onUnread: reason => metrics.messageUnread(reason),
       onPaused({ sessionId, fence }) {
         metrics.inboundPaused()
         // Redis may be what is full; the log and the metrics have said it.

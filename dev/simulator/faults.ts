@@ -34,6 +34,8 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('refuse-login'), code, ...common }),
   /** A contact pretends that it cannot decrypt and asks for a retry. */
   z.object({ kind: z.literal('fail-decrypt'), ...common }),
+  /** What a contact writes to this account, once or sent again, fits no session: nobody can decrypt it. */
+  z.object({ kind: z.literal('garble'), ...common }),
 ])
 
 export type Fault = z.infer<typeof faultSchema>

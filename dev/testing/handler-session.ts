@@ -78,12 +78,15 @@ export interface TestSessionOptions {
   ackTimeoutMs?: number
   /** Updates that are told. */
   told?: readonly UpdateName[]
+  /** How long a message that cannot be decrypted is waited for. */
+  unreadMs?: number
+  onUnread?: (reason: string) => void
 }
 
 const CREATED_AT = Date.now()
 
 export async function startTestSession(options: TestSessionOptions = {}): Promise<TestSession> {
-  const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000, told = [] } = options
+  const { allowHosts = new Set(), maxBytes = 1_000_000, ackTimeoutMs = 5000, told = [], ...more } = options
   const log = pino({ enabled: false })
   silenceConsole(log)
   const simulator = await startSimulator()
@@ -128,7 +131,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
-  const attachOptions = { outbox, budget: UNLIMITED, ackTimeoutMs, updates: new Set(told) }
+  const attachOptions = { outbox, budget: UNLIMITED, ackTimeoutMs, updates: new Set(told), ...more }
   let attach = createAttach(attachOptions)
   let socket = gated(client.socket, fence)
   let devices = createDevices(client.socket, caches.userDevices)
@@ -197,6 +200,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
     async restart() {
       await control.disconnect(phone, { how: 'cut' })
       await client.on('connection.update', ({ connection }) => connection === 'close' || undefined)
+      attach.forget(sessionId)
       attach = createAttach(attachOptions)
       await caches.userDevices.flushAll()
       await open()

@@ -41,6 +41,8 @@ export interface Metrics {
   jobSetAside(reason: string): void
   /** A message from WhatsApp could not be made an event, and was left out. */
   messageSetAside(): void
+  /** A message from WhatsApp was given up that cannot be decrypted here. */
+  messageUnread(reason: string): void
   /** A session began to leave its messages at WhatsApp, because too much awaits delivery; alert on it. */
   inboundPaused(): void
   /** A session's connection closed with this code of WhatsApp's or Baileys', and it will reconnect. */
@@ -120,6 +122,13 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     help: 'Messages from WhatsApp that could not be made an event, and were left out',
     registers,
   })
+  const unread = new Counter({
+    name: 'kurir_messages_undecryptable_total',
+    help: 'Messages from WhatsApp that could not be decrypted and will not come again, by reason',
+    labelNames: ['reason'],
+    registers,
+  })
+  unread.inc({ reason: 'no_session' }, 0)
   const inboundPauses = new Counter({
     name: 'kurir_inbound_pauses_total',
     help: 'Times that a session began to leave its messages at WhatsApp, because too much awaits delivery',
@@ -201,6 +210,7 @@ export function createMetrics({ registry, clock, endpoint }: MetricsDeps): Metri
     eventParked: () => parked.inc(),
     jobSetAside: reason => aside.inc({ reason }),
     messageSetAside: () => setAside.inc(),
+    messageUnread: reason => unread.inc({ reason }),
     inboundPaused: () => inboundPauses.inc(),
     reconnecting: code => reconnects.inc({ code }),
   }

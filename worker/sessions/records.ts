@@ -41,15 +41,16 @@ const REMEMBERED_MS = 2 * 24 * 60 * 60 * 1000
 /** Receipts that one command removes: a session may have had 300,000 in a day, and other clients of Redis wait. */
 const MOST_RECEIPTS = 2000
 
+// KEYS started, deleted, receipts, and what else goes; ARGV session, now.
 const forget = fencedScript(`
 redis.call('SREM', KEYS[1], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[2])
-redis.call('ZADD', KEYS[5], ARGV[2] + ${REMEMBERED_MS}, ARGV[1])
-local receipts = redis.call('ZRANGE', KEYS[2], 0, ${MOST_RECEIPTS - 1})
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[2] + ${REMEMBERED_MS}, ARGV[1])
+local receipts = redis.call('ZRANGE', KEYS[3], 0, ${MOST_RECEIPTS - 1})
 for _, receipt in ipairs(receipts) do redis.call('DEL', receipt) end
-redis.call('ZREMRANGEBYRANK', KEYS[2], 0, ${MOST_RECEIPTS - 1})
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, ${MOST_RECEIPTS - 1})
 if #receipts == ${MOST_RECEIPTS} then return 1 end
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+for i = 3, #KEYS do redis.call('DEL', KEYS[i]) end
 return 0
 `)
 
@@ -70,8 +71,8 @@ export function createRecords(core: Core, fence: Fence): Records {
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       await untell(core, fence, layoutOf(queueOf(fence.partition)), sessionId)
-      const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId)]
-      while ((await ask(forget, [started, ...owned, keys.deleted], sessionId, clock.now())) === 1);
+      const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId), keys.unread(sessionId)]
+      while ((await ask(forget, [started, keys.deleted, ...owned], sessionId, clock.now())) === 1);
     },
     hasCredentials: async sessionId => isThere(redis, fence, keys.credentials(sessionId)),
   }

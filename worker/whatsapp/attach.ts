@@ -4,9 +4,11 @@ import type { Budget } from '../outbox/budget.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
 import { followAcks, type Acks } from './acks.ts'
-import { followInbound, type Quota } from './follow-inbound.ts'
+import { followInbound, type Intake, type Quota } from './follow-inbound.ts'
 import { followUpdates } from './follow-updates.ts'
-import { openInboundLine, type InboundLine } from './inbound.ts'
+import { openInboundLine } from './inbound.ts'
+import { openUnread } from './unread.ts'
+import type { UnreadReason } from './unread-reason.ts'
 
 /** What {@link Attach} leaves on a socket. */
 export interface Attachment {
@@ -38,30 +40,48 @@ export interface AttachOptions {
   ackTimeoutMs?: number
   /** A message from WhatsApp was set aside; for metrics. */
   onSetAside?: () => void
+  /** A message was given up that nobody here can decrypt; for metrics. */
+  onUnread?: (reason: UnreadReason) => void
+  /** How long a message that was asked for again is waited for, in ms. Default: 5 minutes. */
+  unreadMs?: number
   /** A session leaves its messages at WhatsApp until there is room for them. */
   onPaused?: (session: SessionContext) => void
 }
 
 /** Makes what follows each new socket: acks of what is sent, and messages on their way into the outbox. */
 export function createAttach(options: AttachOptions): Attach {
-  const { outbox, budget, updates = new Set(), ackTimeoutMs, onSetAside, onPaused } = options
+  const { outbox, budget, updates = new Set(), ackTimeoutMs, onSetAside, onUnread, unreadMs, onPaused } = options
   // By session and not by socket: what an old socket brought must be stored before what its successor brings.
-  const lines = new Map<string, Promise<InboundLine>>()
+  const intakes = new Map<string, Promise<Intake>>()
 
-  async function lineOf(session: SessionContext): Promise<InboundLine> {
+  async function intakeOf(session: SessionContext): Promise<Intake> {
     const { sessionId, fence } = session
-    const opened = lines.get(sessionId)
+    const opened = intakes.get(sessionId)
     if (opened !== undefined) return opened
-    const line = openInboundLine(outbox, session, error => setAside(session, error))
-    lines.set(sessionId, line)
-    const forget = () => drop(sessionId, line)
+    const intake = openIntake(session)
+    intakes.set(sessionId, intake)
+    const forget = () => drop(sessionId, intake)
     fence.signal.addEventListener('abort', forget, { once: true })
-    line.catch(forget)
-    return line
+    intake.catch(forget)
+    return intake
   }
 
-  function drop(sessionId: string, line: Promise<InboundLine>): void {
-    if (lines.get(sessionId) === line) lines.delete(sessionId)
+  async function openIntake(session: SessionContext): Promise<Intake> {
+    const aside = (error: unknown) => setAside(session, error)
+    const line = await openInboundLine(outbox, session, aside)
+    const unread = await openUnread(session, {
+      line,
+      isTold: updates.has('messages.undecryptable'),
+      onGivenUp: reason => onUnread?.(reason),
+      setAside: aside,
+      ...(unreadMs !== undefined && { waitMs: unreadMs }),
+    })
+    return { line, unread }
+  }
+
+  function drop(sessionId: string, intake: Promise<Intake>): void {
+    if (intakes.get(sessionId) === intake) intakes.delete(sessionId)
+    void intake.then(({ unread }) => unread.close()).catch(() => undefined)
   }
 
   function setAside({ core, sessionId }: SessionContext, error: unknown): void {
@@ -87,7 +107,7 @@ export function createAttach(options: AttachOptions): Attach {
 
   return {
     async follow(session) {
-      const line = await lineOf(session)
+      const intake = await intakeOf(session)
       const quota = quotaOf(session)
       return socket => {
         const acks = followAcks(socket.sock.ws, ackTimeoutMs)
@@ -98,7 +118,7 @@ export function createAttach(options: AttachOptions): Attach {
           isFull: () => quota.isFull(),
           onSetAside: onUntold,
         })
-        const inbound = followInbound(socket, session, line, quota, onUntold)
+        const inbound = followInbound(socket, session, intake, quota, onUntold)
         return {
           acks,
           detach() {
@@ -110,9 +130,9 @@ export function createAttach(options: AttachOptions): Attach {
       }
     },
     forget(sessionId) {
-      const line = lines.get(sessionId)
+      const intake = intakes.get(sessionId)
       // A socket that is opened meanwhile goes on with the same line.
-      void line?.then(async open => open.idle()).then(() => drop(sessionId, line))
+      void intake?.then(async ({ line }) => line.idle()).then(() => drop(sessionId, intake))
     },
   }
 }

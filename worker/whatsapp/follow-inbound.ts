@@ -1,6 +1,7 @@
 import {
   decodeMessageNode,
   MISSING_KEYS_ERROR_TEXT,
+  proto,
   type BaileysEventMap,
   type BinaryNode,
   type WAMessage,
@@ -11,9 +12,11 @@ import type { SessionContext } from '../core.ts'
 import { cutToBounds } from './bounds.ts'
 import { InboundResumed } from './disconnect.ts'
 import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
+import { followUnread } from './follow-unread.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
 import { createSemaphore } from './semaphore.ts'
+import type { UnreadMessages } from './unread.ts'
 
 /** How many messages of a socket may be decrypted while their receipts have not left. */
 export const MOST_IN_FLIGHT = 250
@@ -36,6 +39,22 @@ export interface Quota {
   /** Told when the session begins to leave its messages at WhatsApp. */
   paused(): void
 }
+
+/** What a session's sockets bring their messages to, one after the other. */
+export interface Intake {
+  line: InboundLine
+  unread: UnreadMessages
+}
+
+/** A message that Baileys emitted. */
+interface Brought {
+  message: WAMessage
+  type: EventType
+  /** Under which it was waited for. */
+  name: string | undefined
+}
+
+const { CIPHERTEXT } = proto.WebMessageInfo.StubType
 
 /** A message without content, as a sender pads it: what is emitted of it is no message for the user. */
 const NOTHING = Buffer.from([1])
@@ -63,14 +82,17 @@ const NOTHING = Buffer.from([1])
 export function followInbound(
   { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
-  line: InboundLine,
+  { line, unread }: Intake,
   quota: Quota,
   setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
+  const unreadable = followUnread({ sock, gate }, unread, { now: () => core.clock.now(), setAside })
   const room = createSemaphore(MOST_IN_FLIGHT)
   const gone = new AbortController()
   let handling: Handling | undefined
+  /** Whose part was decrypted last, or could not be. */
+  let inHands: BinaryNode | undefined
   let detached = false
   let paused = false
 
@@ -118,11 +140,14 @@ export function followInbound(
   /** `work` decrypts one part of the message that is in Baileys' hands. */
   async function decrypted<P>(stanza: BinaryNode | undefined, work: () => Promise<P>): Promise<P | Buffer> {
     if (detached) throw new Error('the socket is closed')
+    inHands = stanza
     handling?.hold(stanza?.attrs['id'] ?? '')
     try {
       return await work()
     } catch (error) {
       if (isKnown(stanza)) return NOTHING
+      // Asked for again, it is forgotten by WhatsApp.
+      if (stanza !== undefined) await unreadable.failed(stanza, error)
       handling?.end()
       const isRepeat = error instanceof Error && error.message === MISSING_KEYS_ERROR_TEXT
       throw isRepeat ? new Error('decrypted before', { cause: error }) : error
@@ -134,21 +159,23 @@ export function followInbound(
     return stanza !== undefined && line.knows(nameOf(decodeMessageNode(stanza, id, lid).fullMessage.key))
   }
 
-  function receive({ messages, type }: BaileysEventMap['messages.upsert']): void {
+  function receive({ messages, type, requestId }: BaileysEventMap['messages.upsert']): void {
     for (const message of messages) {
+      if (message.messageStubType === CIPHERTEXT && message.category !== 'peer' && !detached)
+        unreadable.emitted(message)
       if (message.message && cutToBounds(message.message)) {
         core.log.warn({ sessionId }, 'an inbound message was cut: it is nested too deep, or too large')
       }
       const open = handling?.take(message.key.id ?? '')
       // Of a channel: it comes as a notification, which has been acknowledged, and WhatsApp does not keep it for us.
       if (open === undefined && staysThere()) setAside(new RangeError('too much awaits delivery'))
-      else void bring(message, type, open)
+      else void bring({ message, type, name: requestId && unread.nameOf(message.key.id ?? '') }, open)
     }
   }
 
   /** Never rejects: nobody waits for it. */
-  async function bring(message: WAMessage, type: EventType, open: Open | undefined): Promise<void> {
-    const stored = await store(message, type).catch((error: unknown) => {
+  async function bring(brought: Brought, open: Open | undefined): Promise<void> {
+    const stored = await store(brought).catch((error: unknown) => {
       setAside(error)
       return true
     })
@@ -157,7 +184,8 @@ export function followInbound(
   }
 
   /** Resolves true when there is no more to do for the message. */
-  async function store(message: WAMessage, type: EventType): Promise<boolean> {
+  async function store({ message, type, name }: Brought): Promise<boolean> {
+    if (message.messageStubType !== CIPHERTEXT) unread.arrived(name ?? nameOf(message.key))
     if (!isForUser(message)) return true
     const taken = snapshot(message)
     const timestamp = Math.floor(core.clock.now() / 1000)
@@ -169,16 +197,20 @@ export function followInbound(
       timestamp,
       data: { messages: [await messageJson(taken, me, find)], type },
     })
-    return line.push({ name: nameOf(taken.key, taken.rest), event })
+    return line.push({ name: name ?? nameOf(taken.key, taken.rest), event })
   }
 
   interceptMessages(sock, {
     handle,
     decrypt: decrypted,
     readable: messageId => handling?.hold(messageId),
-    unreadable() {
+    unreadable(spent) {
       handling?.end()
+      if (spent && inHands !== undefined) unreadable.spent(inHands)
       return detached
+    },
+    came(stanza) {
+      if (!detached && !staysThere()) unreadable.came(stanza)
     },
     emitted: receive,
     pending: () => handling?.holds() === true,

@@ -8,6 +8,19 @@ import { cutToBounds } from './bounds.ts'
 import { plain } from './event-json.ts'
 import { keyJson, type FindPhoneNumber, type Me } from './key-json.ts'
 
+/** The updates that are as Baileys emits them. */
+const OF_BAILEYS = [
+  'messages.update',
+  'message-receipt.update',
+  'groups.update',
+  'group-participants.update',
+  'presence.update',
+  'contacts.update',
+  'call',
+] as const satisfies readonly (keyof BaileysEventMap & UpdateName)[]
+
+type BaileysUpdate = (typeof OF_BAILEYS)[number]
+
 /** What following updates needs. */
 export interface UpdatesDeps {
   outbox: Pick<Outbox, 'append'>
@@ -62,9 +75,9 @@ export function followUpdates(
     )
   }
 
-  for (const name of wanted) sock.ev.on(name, data => tell(name, data))
+  for (const name of OF_BAILEYS) if (wanted.has(name)) sock.ev.on(name, data => tell(name, data))
 
-  function tell(event: UpdateName, data: BaileysEventMap[UpdateName]): void {
+  function tell(event: BaileysUpdate, data: BaileysEventMap[BaileysUpdate]): void {
     if (isFull()) return onSetAside(new Error('too many events await delivery'))
     const timestamp = Math.floor(core.clock.now() / 1000)
     if (line.waiting.length >= MOST_WAITING) return onSetAside(new Error('too many updates await the outbox'))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isJidNewsletter, jidNormalizedUser, type WAMessageKey } from '@whiskeysockets/baileys'
-import type { WebhookEvent } from '../../shared/events.ts'
+import type { UpdateEvent, WebhookEvent } from '../../shared/events.ts'
 import { createBatcher } from '../redis/batch.ts'
 import { FencedError } from '../redis/fenced.ts'
 import { isOutage, tellOutage } from '../redis/outage.ts'
@@ -17,7 +17,7 @@ const BATCH = 64
 export interface Inbound {
   /** Names the message, see {@link nameOf}. */
   name: string
-  event: () => Promise<WebhookEvent>
+  event: () => Promise<WebhookEvent | UpdateEvent>
 }
 
 /** The line of one session's events into its outbox, in their order, as long as the lease is held. It outlives sockets. */

@@ -10,8 +10,13 @@ export interface MessageHooks {
   decrypt(stanza: BinaryNode | undefined, work: () => Promise<unknown>): Promise<unknown>
   /** Baileys could read the message with this id, and is about to send its receipt. */
   readable(messageId: string): void
-  /** Baileys could not read the message. Answers whether it shall not be asked for again. */
-  unreadable(): boolean
+  /**
+   * Baileys could not read the message. `spent`: it was asked for so often that Baileys asks no more. Answers whether it shall not
+   * be asked for again.
+   */
+  unreadable(spent: boolean): boolean
+  /** Every stanza of a message, before Baileys looks at it. */
+  came(stanza: BinaryNode): void
   /** Baileys emits these messages, before anybody else hears of them. */
   emitted(upsert: Upsert): void
   /** Whether a message that was decrypted is still to be emitted, though the socket has closed meanwhile. */
@@ -35,6 +40,7 @@ export function interceptMessages(sock: Intercepted, hooks: MessageHooks): void 
   const stanzas = new WeakMap<Uint8Array, BinaryNode>()
   // Before Baileys' own listener.
   ws.prependListener('CB:message', (stanza: BinaryNode) => {
+    hooks.came(stanza)
     if (!Array.isArray(stanza.content)) return
     for (const { content } of stanza.content) if (content instanceof Uint8Array) stanzas.set(content, stanza)
   })
@@ -79,5 +85,8 @@ function hookRetries(manager: MessageRetryManager, hooks: Pick<MessageHooks, 're
   manager.markRetrySuccess = forOthers(manager.markRetrySuccess.bind(manager))
   manager.clear = forOthers(manager.clear.bind(manager))
   const hasExceeded = manager.hasExceededMaxRetries.bind(manager)
-  manager.hasExceededMaxRetries = messageId => hooks.unreadable() || hasExceeded(messageId)
+  manager.hasExceededMaxRetries = messageId => {
+    const spent = hasExceeded(messageId)
+    return hooks.unreadable(spent) || spent
+  }
 }
