@@ -89,6 +89,10 @@ export const UPDATE_NAMES = [
   'presence.update',
   'contacts.update',
   'call',
+  'messages.reaction',
+  'messages.delete',
+  /** `{key, voter, selectedOptions}`: Baileys has no event for it any more. */
+  'polls.vote',
   /** A message that could not be decrypted: `{key, reason}`. Baileys has no event for it. */
   'messages.undecryptable',
 ] as const

@@ -65,6 +65,10 @@ export const keys = {
   poison: (sessionId: string) => `kurir:poison:${sessionId}`,
   /** List of digests, newest first: the messages from WhatsApp that were appended last, to know them when they come again. */
   received: (sessionId: string) => `kurir:received:${sessionId}`,
+  /** Hash, message id to encrypted secret by kind (`ours`, `polls`, `messages`); the empty field counts the bytes. */
+  secrets: (sessionId: string, kind: string) => `kurir:secrets:${sessionId}:${kind}`,
+  /** Sorted set of the ids in {@link keys.secrets}, by the time in ms at which they were kept. */
+  secretTimes: (sessionId: string, kind: string) => `kurir:secret-times:${sessionId}:${kind}`,
   /** Hash, name of a message to JSON: those that could not be decrypted and were asked for again. */
   unread: (sessionId: string) => `kurir:unread:${sessionId}`,
   /** Hash, message id to encrypted content: what a recipient that asks for a retry is sent again. */

@@ -21,6 +21,8 @@ import { createMediaFolder } from './whatsapp/media/folder.ts'
 import { createOpener, LINKING } from './sessions/opener.ts'
 import { showInboundPaused } from './sessions/records.ts'
 import { createAttach } from './whatsapp/attach.ts'
+import { keepingPolls } from './whatsapp/secrets/keep-polls.ts'
+import { createSecretStore } from './whatsapp/secrets/store.ts'
 import { createSentStore } from './whatsapp/sent-store.ts'
 import { createSockets } from './whatsapp/socket.ts'
 import { createWebVersion } from './whatsapp/web-version.ts'
@@ -54,6 +56,7 @@ export async function createParts(settings: Settings, log: Logger) {
   const registry = new Registry()
   const generation = createGeneration(registry)
   const cipher = createCipher(settings.credentialsKeys)
+  const messageSecrets = createSecretStore(core, cipher)
   const budget = createBudget(settings.undelivered)
   const outbox = createOutbox({ ...core, budget })
   const { waWebsocketUrl: url, waNoiseRootKey: noiseRootKey } = settings
@@ -114,6 +117,7 @@ export async function createParts(settings: Settings, log: Logger) {
     attach: createAttach({
       outbox,
       budget,
+      secrets: messageSecrets,
       updates: settings.updates,
       ackTimeoutMs: settings.ackTimeoutMs,
       onSetAside: () => metrics.messageSetAside(),
@@ -124,6 +128,6 @@ export async function createParts(settings: Settings, log: Logger) {
         void showInboundPaused(core, fence, sessionId).catch(() => undefined)
       },
     }),
-    sent: createSentStore(core, cipher),
+    sent: keepingPolls(createSentStore(core, cipher), messageSecrets),
   }
 }

@@ -111,6 +111,12 @@ export function createSimulatorClient(controlUrl: string) {
         ...file,
         data: Buffer.from(file.data).toString('base64'),
       }),
+    /** Has `from` edit the message `about`, encrypted with the secret that it was sent with. */
+    edit: (from: string, to: string, about: string, text: string, names: SealedNames = {}) =>
+      call<{ id: string }>('POST', '/edit', { from, to, about, text, ...names }),
+    /** Has `from` vote on the poll `about`; no options take the vote back. */
+    vote: (from: string, to: string, about: string, options: readonly string[], names: SealedNames = {}) =>
+      call<{ id: string }>('POST', '/vote', { from, to, about, options, ...names }),
     /** Has `from` ask a linked number for messages again, whoever they were for. */
     ask: (question: ControlAsk) => call('POST', '/ask', question),
     /** Gives a linked number a stanza as it is; bytes in base64. */
@@ -136,6 +142,9 @@ export type RawStanza = {
   readonly attrs: Readonly<Record<string, string>>
   readonly content?: readonly RawStanza[] | string
 }
+
+/** How the author of the message and who changes it are named in what is encrypted. */
+export type SealedNames = { readonly author?: 'lid' | 'pn'; readonly self?: 'lid' | 'pn' }
 
 /** What a contact asks for again. */
 export type ControlAsk = {

@@ -30,6 +30,8 @@ import { createAnswerRetries } from '../../worker/whatsapp/retries.ts'
 import { findFfmpeg } from '../../worker/whatsapp/media/decoder/ffmpeg.ts'
 import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
+import { keepingPolls } from '../../worker/whatsapp/secrets/keep-polls.ts'
+import { createSecretStore } from '../../worker/whatsapp/secrets/store.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import { silenceConsole } from '../../worker/baileys/process/console.ts'
 import { createHandlers } from '../../worker/handlers/index.ts'
@@ -98,7 +100,9 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
 
   const core = { redis, log, clock: { now: Date.now, monotonic: () => performance.now() } }
   const sessionId = 'user-123'
-  const sent = createSentStore(core, createCipher([randomBytes(32).toString('base64')]))
+  const cipher = createCipher([randomBytes(32).toString('base64')])
+  const secrets = createSecretStore(core, cipher)
+  const sent = keepingPolls(createSentStore(core, cipher), secrets)
   const events: WebhookEvent[] = []
   const updates: UpdateEvent[] = []
   const gate: TestSession['gate'] = { append: undefined }
@@ -131,7 +135,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
-  const attachOptions = { outbox, budget: UNLIMITED, ackTimeoutMs, updates: new Set(told), ...more }
+  const attachOptions = { outbox, budget: UNLIMITED, secrets, ackTimeoutMs, updates: new Set(told), ...more }
   let attach = createAttach(attachOptions)
   let socket = gated(client.socket, fence)
   let devices = createDevices(client.socket, caches.userDevices)

@@ -17,6 +17,8 @@ import { createAttach } from '../../worker/whatsapp/attach.ts'
 import { findFfmpeg } from '../../worker/whatsapp/media/decoder/ffmpeg.ts'
 import { createDecoder } from '../../worker/whatsapp/media/decoder/decoder.ts'
 import { createMediaFolder } from '../../worker/whatsapp/media/folder.ts'
+import { keepingPolls } from '../../worker/whatsapp/secrets/keep-polls.ts'
+import { createSecretStore } from '../../worker/whatsapp/secrets/store.ts'
 import { createSentStore } from '../../worker/whatsapp/sent-store.ts'
 import type { SocketSettings } from '../../worker/whatsapp/socket-config.ts'
 import { createSockets } from '../../worker/whatsapp/socket.ts'
@@ -68,7 +70,8 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   const core = { redis, log, clock }
   const outbox = createOutbox({ ...core, budget })
   const cipher = createCipher([world.credentialsKey])
-  const attach = createAttach({ outbox, budget })
+  const secrets = createSecretStore(core, cipher)
+  const attach = createAttach({ outbox, budget, secrets })
   const sessions = createSessions({
     opener: createOpener(),
     linking: createOpener(LINKING),
@@ -84,7 +87,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
       folders: createMediaFolder(),
       decoder: createDecoder({ ffmpeg: findFfmpeg(process.env['PATH']) }),
     }),
-    sent: createSentStore(core, cipher),
+    sent: keepingPolls(createSentStore(core, cipher), secrets),
     forgetJobs: createForgetJobs({ core, fence, partitions: 1 }),
     pace: { baseMs: 20, capMs: 100 },
     ...changes,

@@ -43,7 +43,8 @@ async function owner(point?: Point) {
     self.fence.valid = () => false
     return 1
   }
-  const attach = createAttach({ outbox: { ...outbox, append }, budget })
+  const secrets = { keep: async () => {}, find: async () => undefined }
+  const attach = createAttach({ outbox: { ...outbox, append }, budget, secrets })
   const self = await rig.owner({ attach })
   return { ...self, attach, arm: () => void (armed = true), halted: halted.promise }
 }

@@ -4,6 +4,7 @@ import { persist } from '../redis/persist.ts'
 import { isThere, readHash, readSet } from '../redis/reads.ts'
 import { fencedScript, type FencedScript } from '../redis/fenced.ts'
 import { queueOf } from '../../shared/partition.ts'
+import { secretKeys } from '../whatsapp/secrets/store.ts'
 import { layoutOf } from '../jobs/bullmq/layout.ts'
 import { untell } from '../jobs/bullmq/told.ts'
 import type { Core } from '../core.ts'
@@ -71,7 +72,13 @@ export function createRecords(core: Core, fence: Fence): Records {
     rename: async (sessionId, pushName) => run(rename, [keys.session(sessionId)], pushName),
     async forget(sessionId) {
       await untell(core, fence, layoutOf(queueOf(fence.partition)), sessionId)
-      const owned = [keys.receipts(sessionId), keys.sent(sessionId), keys.sentTimes(sessionId), keys.unread(sessionId)]
+      const owned = [
+        keys.receipts(sessionId),
+        keys.sent(sessionId),
+        keys.sentTimes(sessionId),
+        keys.unread(sessionId),
+        ...secretKeys(sessionId),
+      ]
       while ((await ask(forget, [started, keys.deleted, ...owned], sessionId, clock.now())) === 1);
     },
     hasCredentials: async sessionId => isThere(redis, fence, keys.credentials(sessionId)),

@@ -7,6 +7,8 @@ import { followAcks, type Acks } from './acks.ts'
 import { followInbound, type Intake, type Quota } from './follow-inbound.ts'
 import { followUpdates } from './follow-updates.ts'
 import { openInboundLine } from './inbound.ts'
+import { openSecrets } from './secrets/session.ts'
+import type { SecretStore } from './secrets/store.ts'
 import { openUnread } from './unread.ts'
 import type { UnreadReason } from './unread-reason.ts'
 
@@ -34,6 +36,8 @@ export interface Attach {
 export interface AttachOptions {
   outbox: Outbox
   budget: Pick<Budget, 'isFull' | 'room'>
+  /** Keeps secrets of messages, with which edits and votes are encrypted. */
+  secrets: SecretStore
   /** Updates that are told, too. Default: none. */
   updates?: ReadonlySet<UpdateName>
   /** Default: 30 s. */
@@ -50,7 +54,17 @@ export interface AttachOptions {
 
 /** Makes what follows each new socket: acks of what is sent, and messages on their way into the outbox. */
 export function createAttach(options: AttachOptions): Attach {
-  const { outbox, budget, updates = new Set(), ackTimeoutMs, onSetAside, onUnread, unreadMs, onPaused } = options
+  const {
+    outbox,
+    budget,
+    secrets,
+    updates = new Set(),
+    ackTimeoutMs,
+    onSetAside,
+    onUnread,
+    unreadMs,
+    onPaused,
+  } = options
   // By session and not by socket: what an old socket brought must be stored before what its successor brings.
   const intakes = new Map<string, Promise<Intake>>()
 
@@ -76,7 +90,7 @@ export function createAttach(options: AttachOptions): Attach {
       setAside: aside,
       ...(unreadMs !== undefined && { waitMs: unreadMs }),
     })
-    return { line, unread }
+    return { line, unread, secrets: openSecrets(session, secrets, aside), wanted: updates }
   }
 
   function drop(sessionId: string, intake: Promise<Intake>): void {

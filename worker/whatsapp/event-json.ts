@@ -38,7 +38,7 @@ export function snapshot({ key, message, pushName, messageTimestamp }: WAMessage
   return {
     key: { ...key },
     rest: {
-      message: plainFields(content),
+      message: contentJson(content),
       ...(typeof pushName === 'string' && pushName !== '' && { pushName }),
       ...(messageTimestamp !== undefined && messageTimestamp !== null && { messageTimestamp: plain(messageTimestamp) }),
     },
@@ -68,10 +68,11 @@ export function plain(value: unknown): unknown {
     const number = Number(value.toString())
     return Number.isSafeInteger(number) ? number : value.toString()
   }
-  return plainFields(value)
+  return contentJson(value)
 }
 
-function plainFields(value: object): Record<string, unknown> {
+/** Content as JSON; see {@link plain}. */
+export function contentJson(value: object): Record<string, unknown> {
   // A decoded protobuf has an empty list for each list that nobody filled.
   const isThere = (field: unknown) =>
     field !== undefined && field !== null && !(Array.isArray(field) && field.length === 0)

@@ -8,13 +8,16 @@ import {
 } from '@whiskeysockets/baileys'
 import { interceptMessages } from '../baileys/socket/intercept-messages.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
+import type { UpdateName } from '../../shared/events.ts'
 import type { SessionContext } from '../core.ts'
 import { cutToBounds } from './bounds.ts'
 import { InboundResumed } from './disconnect.ts'
-import { isForUser, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
+import { isForUser, type MessagesUpsert } from './event-json.ts'
 import { followUnread } from './follow-unread.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
+import { takeMessages } from './inbound-events.ts'
+import type { SessionSecrets } from './secrets/session.ts'
 import { createSemaphore } from './semaphore.ts'
 import type { UnreadMessages } from './unread.ts'
 
@@ -44,6 +47,9 @@ export interface Quota {
 export interface Intake {
   line: InboundLine
   unread: UnreadMessages
+  secrets: SessionSecrets
+  /** What is told beside messages. */
+  wanted: ReadonlySet<UpdateName>
 }
 
 /** A message that Baileys emitted. */
@@ -82,12 +88,13 @@ const NOTHING = Buffer.from([1])
 export function followInbound(
   { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
-  { line, unread }: Intake,
+  { line, unread, secrets, wanted }: Intake,
   quota: Quota,
   setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
   const unreadable = followUnread({ sock, gate }, unread, { now: () => core.clock.now(), setAside })
+  const take = takeMessages(sock, session, secrets, wanted)
   const room = createSemaphore(MOST_IN_FLIGHT)
   const gone = new AbortController()
   let handling: Handling | undefined
@@ -187,17 +194,9 @@ export function followInbound(
   async function store({ message, type, name }: Brought): Promise<boolean> {
     if (message.messageStubType !== CIPHERTEXT) unread.arrived(name ?? nameOf(message.key))
     if (!isForUser(message)) return true
-    const taken = snapshot(message)
-    const timestamp = Math.floor(core.clock.now() / 1000)
-    const me = { id: sock.user?.id, lid: sock.user?.lid }
-    const find = async (lid: string) => sock.signalRepository.lidMapping.getPNForLID(lid)
-    const event = async (): Promise<MessagesUpsert> => ({
-      event: 'messages.upsert',
-      sessionId,
-      timestamp,
-      data: { messages: [await messageJson(taken, me, find)], type },
-    })
-    return line.push({ name: name ?? nameOf(taken.key, taken.rest), event })
+    const { content, events, learnt } = take(message, type)
+    const [stored] = await Promise.all([line.push({ name: name ?? nameOf(message.key, content), events }), learnt])
+    return stored
   }
 
   interceptMessages(sock, {

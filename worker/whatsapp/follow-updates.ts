@@ -85,8 +85,10 @@ export function followUpdates(
       // A sender chooses how deep it is, and what follows recurses.
       cutToBounds(data)
       // Baileys goes on changing its objects.
-      const copies = Array.isArray(data) ? data.map(item => copyOf(item)) : (plain(data) as Record<string, unknown>)
-      line.add({ event, timestamp, copies })
+      const copies = Array.isArray(data)
+        ? data.filter(isToldHere).map(item => copyOf(item))
+        : (plain(data) as Record<string, unknown>)
+      if (!Array.isArray(copies) || copies.length > 0) line.add({ event, timestamp, copies })
     } catch (error) {
       onSetAside(error)
     }
@@ -114,6 +116,12 @@ interface Update {
 interface Copy {
   key: Parameters<typeof keyJson>[0] | undefined
   rest: Record<string, unknown>
+}
+
+/** What is edited or deleted is told with the message that says so (message-updates.ts), and what cannot be read in unread.ts. */
+function isToldHere(item: object): boolean {
+  const { update } = item as { update?: object }
+  return update === undefined || !('message' in update || 'messageStubParameters' in update)
 }
 
 /** Statuses become words, bytes base64, times Unix seconds. */

@@ -32,7 +32,7 @@ async function setUp(
 /** The event's session carries the name: nothing here reads the rest. */
 function inbound(name: string): Inbound {
   const data = { messages: [], type: 'notify' as const }
-  return { name, event: async () => ({ event: 'messages.upsert', sessionId: name, timestamp: 0, data }) }
+  return { name, events: async () => [{ event: 'messages.upsert', sessionId: name, timestamp: 0, data }] }
 }
 
 test('appends in order, and tries again before it goes on', async () => {
@@ -72,6 +72,14 @@ test('appends a message that comes again only once', async () => {
   expect(appended).toEqual(['a', 'b'])
 })
 
+test('appends what a message changes before it, and after a crash between the two what is left', async () => {
+  const two = async () => [...(await inbound('x').events()), ...(await inbound('y').events())]
+  const { appended, line } = await setUp(undefined, ['a!1'])
+  await line.push({ name: 'a', events: two })
+  await line.push({ name: 'b', events: two })
+  expect(appended).toEqual(['a', 'b!1', 'b'])
+})
+
 test('appends no message that an earlier owner has appended', async () => {
   const { appended, line, push } = await setUp(undefined, ['b', 'a'])
   expect(await Promise.all(['a', 'b', 'c'].map(push))).toEqual([true, true, true])
@@ -90,10 +98,10 @@ test('sets aside what cannot be made or stored, and goes on', async () => {
   const { aside, appended, line, push } = await setUp(async ({ sessionId }) => {
     if (sessionId === 'refused') throw new TypeError('a defect, or what somebody sent')
   })
-  const event = async () => {
+  const events = async () => {
     throw new RangeError('Maximum call stack size exceeded')
   }
-  const all = [push('a'), line.push({ name: 'deep', event }), push('refused'), push('b')]
+  const all = [push('a'), line.push({ name: 'deep', events }), push('refused'), push('b')]
   expect(await Promise.all(all)).toEqual([true, true, true, true])
   expect(appended).toEqual(['a', 'b'])
   expect(aside).toHaveLength(2)

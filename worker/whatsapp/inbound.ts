@@ -17,7 +17,8 @@ const BATCH = 64
 export interface Inbound {
   /** Names the message, see {@link nameOf}. */
   name: string
-  event: () => Promise<WebhookEvent | UpdateEvent>
+  /** What is told of it, one or more: all of them are stored before its receipt leaves. */
+  events: () => Promise<(WebhookEvent | UpdateEvent)[]>
 }
 
 /** The line of one session's events into its outbox, in their order, as long as the lease is held. It outlives sockets. */
@@ -88,20 +89,27 @@ export async function openInboundLine(
         setAside(error)
       }
     }
-    const made = await Promise.allSettled(batch.map(async ({ event }) => event()))
+    const made = await Promise.allSettled(batch.map(async ({ events }) => events()))
     // Called in one turn, so that they go in one command, in their order.
     const appended = made.map(async (outcome, i) => {
       const name = batch[i]?.name ?? ''
       if (outcome.status === 'rejected') return failed(name, outcome.reason)
       try {
-        await outbox.append(fence, outcome.value, { received: name })
-        remember(name)
+        await Promise.all(
+          outcome.value.map(async (event, at, all) => appendOne(event, partName(name, all.length - at - 1))),
+        )
       } catch (error) {
         failed(name, error)
       }
     })
     await Promise.all(appended)
     return errors
+  }
+
+  async function appendOne(event: WebhookEvent | UpdateEvent, name: string): Promise<void> {
+    if (known.has(name)) return
+    await outbox.append(fence, event, { received: name })
+    remember(name)
   }
 
   function remember(name: string): void {
@@ -117,6 +125,11 @@ export async function openInboundLine(
     knows: name => known.has(name) || line.waiting.some(each => each.name === name),
     idle: async () => line.idle(),
   }
+}
+
+/** The last event of a message has its name: a message that comes again after a crash between two has those that are left appended. */
+function partName(name: string, left: number): string {
+  return left === 0 ? name : `${name}!${left}`
 }
 
 /**

@@ -111,13 +111,13 @@ export async function openUnread(session: SessionContext, options: UnreadOptions
     onGivenUp(reason)
     core.log.warn({ sessionId, reason }, 'a message cannot be decrypted')
     if (!isTold) return true
-    const event = async (): Promise<UpdateEvent> => ({
+    const event = (): UpdateEvent => ({
       event: 'messages.undecryptable',
       sessionId,
       timestamp: Math.floor(core.clock.now() / 1000),
       data: { key, reason },
     })
-    const stored = await line.push({ name: eventName, event })
+    const stored = await line.push({ name: eventName, events: async () => [event()] })
     if (stored) await forget(name)
     return stored
   }

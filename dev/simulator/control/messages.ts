@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { ControlError } from '../errors.ts'
 import { sendToGroup } from '../group-messages.ts'
 import { MEDIA_KINDS } from '../media-check.ts'
+import { sealedEdit, sealedVote } from '../sealed.ts'
 import { phoneSchema } from './accounts.ts'
 import { route } from './route.ts'
 
@@ -27,6 +28,12 @@ const sendSchema = z.object({
   bytes: z.base64().optional(),
 })
 
+const naming = z.enum(['lid', 'pn']).default('lid')
+const sealing = { ...envelope, about: z.string(), author: naming, self: naming }
+/** `as`: the id that the edit claims to be about, if it lies. */
+const editSchema = z.object({ ...sealing, text: z.string(), as: z.string().optional() })
+const voteSchema = z.object({ ...sealing, options: z.array(z.string()) })
+
 const mediaSchema = z.object({
   ...envelope,
   kind: z.enum(MEDIA_KINDS),
@@ -44,6 +51,15 @@ export const messageRoutes = [
     if (bytes !== undefined) return writeAs(context, { ...input, message: {}, bytes })
     const message = input.message ? proto.Message.fromObject(input.message) : textMessage(input.text)
     return writeAs(context, { ...input, message, bytes: undefined })
+  }),
+  route('POST', '/edit', editSchema, (context, input) => {
+    const { about, as, text } = input
+    const message = sealedEdit(context, { ...input, id: about, as: as ?? about }, { conversation: text })
+    return writeAs(context, { ...input, message })
+  }),
+  route('POST', '/vote', voteSchema, (context, input) => {
+    const message = sealedVote(context, { ...input, id: input.about, as: input.about }, input.options)
+    return writeAs(context, { ...input, message })
   }),
   route('POST', '/send-media', mediaSchema, (context, input) => {
     const { kind, mimetype, caption, fileName, ptt } = input
