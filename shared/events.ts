@@ -100,6 +100,12 @@ export const UPDATE_NAMES = [
 /** One of {@link UPDATE_NAMES}. */
 export type UpdateName = (typeof UPDATE_NAMES)[number]
 
+/** Posts that webhooks leave out unless they are asked for: of a busy account they are most of what comes in. */
+export const POSTS = ['status', 'channels'] as const
+
+/** What a session's webhooks tell beside messages and connections: events by their names, and whose posts. */
+export type Told = ReadonlySet<UpdateName | (typeof POSTS)[number]>
+
 /** An update of WhatsApp, with Baileys' own data. Not of the contract. */
 export const updateEvent = z.object({
   event: z.enum(UPDATE_NAMES),

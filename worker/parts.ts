@@ -118,7 +118,7 @@ export async function createParts(settings: Settings, log: Logger) {
       outbox,
       budget,
       secrets: messageSecrets,
-      updates: settings.updates,
+      told: () => settings.told,
       ackTimeoutMs: settings.ackTimeoutMs,
       onSetAside: () => metrics.messageSetAside(),
       onUnread: reason => metrics.messageUnread(reason),

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { UPDATE_NAMES, type UpdateName } from '../shared/events.ts'
+import { POSTS, UPDATE_NAMES, type Told } from '../shared/events.ts'
 import { MAX_PARTITIONS } from '../shared/partition.ts'
 import type { Pace } from './jobs/lane/pacing.ts'
 import type { BudgetSizes } from './outbox/budget.ts'
@@ -50,6 +50,8 @@ const milliseconds = z.coerce
 /** A host, or an IPv6 address in brackets, with its port. */
 const HOST_PORT = /^(\[[0-9a-f:.]+\]|[^\s:/@[\]]+):\d{1,5}$/i
 
+const TOLD = [...UPDATE_NAMES, ...POSTS] as const
+
 const environment = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis or rediss URL' }),
   WEBHOOK_URL: webUrl,
@@ -85,7 +87,7 @@ const environment = z.object({
   HEALTH_HOST: z.string().optional(),
   JOB_EVENTS: onOff.default(false),
   WEBHOOK_UPDATES: list
-    .pipe(z.array(z.enum(UPDATE_NAMES, { error: `must be of ${UPDATE_NAMES.join(', ')}, separated by commas` })))
+    .pipe(z.array(z.enum(TOLD, { error: `must be of ${TOLD.join(', ')}, separated by commas` })))
     .default([]),
   FAILED_JOBS_DAYS: whole(1, 10_000).default(7),
   EVENT_RETENTION_HOURS: whole(1, 10_000).default(24),
@@ -135,8 +137,8 @@ export interface Settings {
   pace: Pace
   /** Whether webhooks tell how each job ended. */
   jobEvents: boolean
-  /** Which updates of WhatsApp webhooks tell of, beside messages and connections. */
-  updates: ReadonlySet<UpdateName>
+  /** What webhooks tell of, beside messages and connections. */
+  told: Told
   /** How long BullMQ keeps jobs that have ended, in ms. */
   finishedJobsMs: number
   /** How long delivered events can be replayed. */
@@ -176,7 +178,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     allowPrivateHosts: given.ALLOW_PRIVATE_HOSTS.map(host => host.toLowerCase()),
     pace: { gapMs: given.SEND_GAP_MS, jitterMs: given.SEND_JITTER_MS, characterMs: given.TYPING_MS_PER_CHARACTER },
     jobEvents: given.JOB_EVENTS,
-    updates: new Set(given.WEBHOOK_UPDATES),
+    told: new Set(given.WEBHOOK_UPDATES),
     finishedJobsMs: given.FAILED_JOBS_DAYS * 24 * HOUR_MS,
     retention: {
       count: given.EVENT_RETENTION_COUNT,

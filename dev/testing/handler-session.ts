@@ -79,7 +79,7 @@ export interface TestSessionOptions {
   maxBytes?: number
   ackTimeoutMs?: number
   /** Updates that are told. */
-  told?: readonly UpdateName[]
+  told?: readonly (UpdateName | 'status' | 'channels')[]
   /** How long a message that cannot be decrypted is waited for. */
   unreadMs?: number
   onUnread?: (reason: string) => void
@@ -135,7 +135,7 @@ export async function startTestSession(options: TestSessionOptions = {}): Promis
   const phone = await linkByQr(client, control)
   groups = cacheGroups(client.socket, Date.now)
   lightenRetries(client.socket)
-  const attachOptions = { outbox, budget: UNLIMITED, secrets, ackTimeoutMs, updates: new Set(told), ...more }
+  const attachOptions = { outbox, budget: UNLIMITED, secrets, ackTimeoutMs, told: () => new Set(told), ...more }
   let attach = createAttach(attachOptions)
   let socket = gated(client.socket, fence)
   let devices = createDevices(client.socket, caches.userDevices)

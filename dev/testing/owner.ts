@@ -71,7 +71,7 @@ export async function own(world: TestWorld, changes: Partial<SessionsDeps> = {})
   const outbox = createOutbox({ ...core, budget })
   const cipher = createCipher([world.credentialsKey])
   const secrets = createSecretStore(core, cipher)
-  const attach = createAttach({ outbox, budget, secrets })
+  const attach = createAttach({ outbox, budget, secrets, told: () => new Set(['channels']) })
   const sessions = createSessions({
     opener: createOpener(),
     linking: createOpener(LINKING),

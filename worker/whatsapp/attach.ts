@@ -1,14 +1,13 @@
-import type { UpdateName } from '../../shared/events.ts'
 import type { SessionContext } from '../core.ts'
 import type { Budget } from '../outbox/budget.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
 import { followAcks, type Acks } from './acks.ts'
 import { followInbound, type Intake, type Quota } from './follow-inbound.ts'
-import { followUpdates } from './follow-updates.ts'
 import { openInboundLine } from './inbound.ts'
 import { openSecrets } from './secrets/session.ts'
 import type { SecretStore } from './secrets/store.ts'
+import type { ToldOf } from './told.ts'
 import { openUnread } from './unread.ts'
 import type { UnreadReason } from './unread-reason.ts'
 
@@ -38,8 +37,8 @@ export interface AttachOptions {
   budget: Pick<Budget, 'isFull' | 'room'>
   /** Keeps secrets of messages, with which edits and votes are encrypted. */
   secrets: SecretStore
-  /** Updates that are told, too. Default: none. */
-  updates?: ReadonlySet<UpdateName>
+  /** What is told beside messages and connections. Default: nothing. */
+  told?: ToldOf
   /** Default: 30 s. */
   ackTimeoutMs?: number
   /** A message from WhatsApp was set aside; for metrics. */
@@ -58,7 +57,7 @@ export function createAttach(options: AttachOptions): Attach {
     outbox,
     budget,
     secrets,
-    updates = new Set(),
+    told = () => new Set(),
     ackTimeoutMs,
     onSetAside,
     onUnread,
@@ -83,14 +82,15 @@ export function createAttach(options: AttachOptions): Attach {
   async function openIntake(session: SessionContext): Promise<Intake> {
     const aside = (error: unknown) => setAside(session, error)
     const line = await openInboundLine(outbox, session, aside)
+    const wanted = told(session.sessionId)
     const unread = await openUnread(session, {
       line,
-      isTold: updates.has('messages.undecryptable'),
+      isTold: wanted.has('messages.undecryptable'),
       onGivenUp: reason => onUnread?.(reason),
       setAside: aside,
       ...(unreadMs !== undefined && { waitMs: unreadMs }),
     })
-    return { line, unread, secrets: openSecrets(session, secrets, aside), wanted: updates }
+    return { line, unread, secrets: openSecrets(session, secrets, aside), told: wanted }
   }
 
   function drop(sessionId: string, intake: Promise<Intake>): void {
@@ -125,14 +125,7 @@ export function createAttach(options: AttachOptions): Attach {
       const quota = quotaOf(session)
       return socket => {
         const acks = followAcks(socket.sock.ws, ackTimeoutMs)
-        const onUntold = (error: unknown) => setAside(session, error)
-        followUpdates(socket.sock, session, {
-          outbox,
-          wanted: updates,
-          isFull: () => quota.isFull(),
-          onSetAside: onUntold,
-        })
-        const inbound = followInbound(socket, session, intake, quota, onUntold)
+        const inbound = followInbound(socket, session, intake, quota, error => setAside(session, error))
         return {
           acks,
           detach() {

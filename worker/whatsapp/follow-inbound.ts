@@ -8,17 +8,19 @@ import {
 } from '@whiskeysockets/baileys'
 import { interceptMessages } from '../baileys/socket/intercept-messages.ts'
 import type { GatedSocket } from '../baileys/socket/writes.ts'
-import type { UpdateName } from '../../shared/events.ts'
 import type { SessionContext } from '../core.ts'
 import { cutToBounds } from './bounds.ts'
 import { InboundResumed } from './disconnect.ts'
 import { isForUser, type MessagesUpsert } from './event-json.ts'
 import { followUnread } from './follow-unread.ts'
+import { followUpdates } from './follow-updates.ts'
 import { createHandling, type Handling, type Open } from './handling.ts'
 import { nameOf, type InboundLine, type SetAside } from './inbound.ts'
 import { takeMessages } from './inbound-events.ts'
 import type { SessionSecrets } from './secrets/session.ts'
 import { createSemaphore } from './semaphore.ts'
+import { isChatTold } from './told.ts'
+import type { Told } from '../../shared/events.ts'
 import type { UnreadMessages } from './unread.ts'
 
 /** How many messages of a socket may be decrypted while their receipts have not left. */
@@ -49,7 +51,7 @@ export interface Intake {
   unread: UnreadMessages
   secrets: SessionSecrets
   /** What is told beside messages. */
-  wanted: ReadonlySet<UpdateName>
+  told: Told
 }
 
 /** A message that Baileys emitted. */
@@ -88,13 +90,14 @@ const NOTHING = Buffer.from([1])
 export function followInbound(
   { sock, gate, holdKeys }: GatedSocket,
   session: SessionContext,
-  { line, unread, secrets, wanted }: Intake,
+  { line, unread, secrets, told }: Intake,
   quota: Quota,
   setAside: SetAside,
 ): InboundFollower {
   const { sessionId, core } = session
-  const unreadable = followUnread({ sock, gate }, unread, { now: () => core.clock.now(), setAside })
-  const take = takeMessages(sock, session, secrets, wanted)
+  const unreadable = followUnread({ sock, gate }, unread, { told, now: () => core.clock.now(), setAside })
+  const updated = followUpdates({ sock, gate }, session, { line, told, isFull: () => quota.isFull(), setAside })
+  const take = takeMessages(sock, session, secrets, told)
   const room = createSemaphore(MOST_IN_FLIGHT)
   const gone = new AbortController()
   let handling: Handling | undefined
@@ -193,7 +196,7 @@ export function followInbound(
   /** Resolves true when there is no more to do for the message. */
   async function store({ message, type, name }: Brought): Promise<boolean> {
     if (message.messageStubType !== CIPHERTEXT) unread.arrived(name ?? nameOf(message.key))
-    if (!isForUser(message)) return true
+    if (!isForUser(message) || !isChatTold(told, message.key.remoteJid)) return true
     const { content, events, learnt } = take(message, type)
     const [stored] = await Promise.all([line.push({ name: name ?? nameOf(message.key, content), events }), learnt])
     return stored
@@ -212,6 +215,7 @@ export function followInbound(
       if (!detached && !staysThere()) unreadable.came(stanza)
     },
     emitted: receive,
+    updated,
     pending: () => handling?.holds() === true,
   })
   return {

@@ -2,6 +2,8 @@ import { decodeMessageNode, type BinaryNode, type WAMessage, type WAMessageKey }
 import type { GatedSocket } from '../baileys/socket/writes.ts'
 import { nameOf, type SetAside } from './inbound.ts'
 import { keyJson } from './key-json.ts'
+import { isChatTold } from './told.ts'
+import type { Told } from '../../shared/events.ts'
 import { reasonOf, reasonOfEmpty, type UnreadReason } from './unread-reason.ts'
 import type { Unread, UnreadMessages } from './unread.ts'
 
@@ -26,7 +28,7 @@ export interface UnreadFollower {
 export function followUnread(
   { sock, gate }: Pick<GatedSocket, 'sock' | 'gate'>,
   unread: UnreadMessages,
-  { now, setAside }: { now: () => number; setAside: SetAside },
+  { told, now, setAside }: { told: Told; now: () => number; setAside: SetAside },
 ): UnreadFollower {
   let empty = 0
 
@@ -52,17 +54,24 @@ export function followUnread(
     else await unread.givenUp(nameOf(key), await toldOf(key, reason))
   }
 
+  /** What our own devices say to each other is nothing that people write. */
+  function isNotTold({ attrs }: BinaryNode): boolean {
+    return attrs['category'] === 'peer' || !isChatTold(told, attrs['from'])
+  }
+
   return {
     async failed(stanza, error) {
-      if (isFromPeer(stanza)) return
+      if (isNotTold(stanza)) return
       await waits(keyOf(stanza), reasonOf(error)).catch(setAside)
     },
     emitted({ key, messageStubParameters }) {
+      if (!isChatTold(told, key.remoteJid)) return
       void waits(key, reasonOf(messageStubParameters?.[0])).catch(setAside)
     },
     spent: stanza => unread.spent(nameOf(keyOf(stanza))),
     came(stanza) {
-      if (isFromPeer(stanza) || stanza.attrs['from']?.endsWith('@newsletter')) return
+      // Posts of channels are not encrypted.
+      if (isNotTold(stanza) || stanza.attrs['from']?.endsWith('@newsletter') === true) return
       const reason = reasonOfEmpty(stanza)
       if (reason === undefined) return
       if (empty >= MOST_EMPTY) return setAside(new RangeError('too many empty messages'))
@@ -76,9 +85,4 @@ export function followUnread(
         })
     },
   }
-}
-
-/** Between our own devices: nothing that people write. */
-function isFromPeer({ attrs }: BinaryNode): boolean {
-  return attrs['category'] === 'peer'
 }

@@ -1,5 +1,5 @@
 import { normalizeMessageContent, type WAMessage, type WASocket } from '@whiskeysockets/baileys'
-import type { UpdateEvent, UpdateName, WebhookEvent } from '../../shared/events.ts'
+import type { UpdateEvent, WebhookEvent } from '../../shared/events.ts'
 import type { SessionContext } from '../core.ts'
 import { cutToBounds } from './bounds.ts'
 import { contentJson, messageJson, snapshot, type MessagesUpsert } from './event-json.ts'
@@ -7,6 +7,7 @@ import { keyJson, type FindPhoneNumber, type Me } from './key-json.ts'
 import { updatesOf } from './message-updates.ts'
 import { authorsOf, ownNames } from './secrets/names.ts'
 import type { SessionSecrets } from './secrets/session.ts'
+import type { Told } from '../../shared/events.ts'
 
 /** What is made of a message. */
 export interface Taken {
@@ -23,7 +24,7 @@ export function takeMessages(
   sock: Pick<WASocket, 'user' | 'signalRepository'>,
   { sessionId, core }: SessionContext,
   secrets: SessionSecrets,
-  wanted: ReadonlySet<UpdateName>,
+  wanted: Told,
 ): (message: WAMessage, type: MessagesUpsert['data']['type']) => Taken {
   const find: FindPhoneNumber = async lid => sock.signalRepository.lidMapping.getPNForLID(lid)
 

@@ -15,8 +15,8 @@ const BATCH = 64
 
 /** An event to append. */
 export interface Inbound {
-  /** Names the message, see {@link nameOf}. */
-  name: string
+  /** Names the message, see {@link nameOf}. What has no name is appended as often as it comes. */
+  name?: string
   /** What is told of it, one or more: all of them are stored before its receipt leaves. */
   events: () => Promise<(WebhookEvent | UpdateEvent)[]>
 }
@@ -55,19 +55,24 @@ export async function openInboundLine(
 ): Promise<InboundLine> {
   const { fence, core, sessionId } = session
   const known = new Set((await outbox.received(fence, sessionId)).toReversed())
-  /** Names of what was set aside since the batch began. */
-  const aside = new Set<string>()
+  /** What was set aside since the batch began, or has no name and was appended. */
+  const over = new Set<string | Inbound>()
   const line = createBatcher<Waiting>({
     together: () => BATCH,
     async send(batch) {
-      await appendAll(batch.filter(({ name }, i) => batch.findIndex(each => each.name === name) === i))
-      for (const { name, done } of batch) done(known.has(name) || aside.has(name))
-      aside.clear()
+      const isFirst = (item: Inbound, i: number) =>
+        item.name === undefined || batch.findIndex(({ name }) => name === item.name) === i
+      await appendAll(batch.filter(isFirst))
+      for (const item of batch) item.done(!isLeft(item))
+      over.clear()
     },
   })
 
+  function isLeft(item: Inbound): boolean {
+    return !over.has(item.name ?? item) && !(item.name !== undefined && known.has(item.name))
+  }
+
   async function appendAll(batch: readonly Inbound[]): Promise<void> {
-    const isLeft = ({ name }: Inbound) => !known.has(name) && !aside.has(name)
     let left = batch.filter(isLeft)
     for (let pauseMs = 50; left.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       const errors = await append(left)
@@ -82,31 +87,32 @@ export async function openInboundLine(
   /** Resolves with the errors after which the same may be tried again, or is useless. */
   async function append(batch: readonly Inbound[]): Promise<unknown[]> {
     const errors: unknown[] = []
-    const failed = (name: string, error: unknown): void => {
+    const failed = (item: Inbound, error: unknown): void => {
       if (error instanceof FencedError || isOutage(error)) errors.push(error)
       else {
-        aside.add(name)
+        over.add(item.name ?? item)
         setAside(error)
       }
     }
     const made = await Promise.allSettled(batch.map(async ({ events }) => events()))
     // Called in one turn, so that they go in one command, in their order.
-    const appended = made.map(async (outcome, i) => {
-      const name = batch[i]?.name ?? ''
-      if (outcome.status === 'rejected') return failed(name, outcome.reason)
+    const appended = batch.map(async (item, i) => {
+      const outcome = made[i]
+      if (outcome?.status !== 'fulfilled') return failed(item, outcome?.reason)
+      const names = outcome.value.map((_event, at, all) => partName(item.name, all.length - at - 1))
       try {
-        await Promise.all(
-          outcome.value.map(async (event, at, all) => appendOne(event, partName(name, all.length - at - 1))),
-        )
+        await Promise.all(outcome.value.map(async (event, at) => appendOne(event, names[at])))
+        if (item.name === undefined) over.add(item)
       } catch (error) {
-        failed(name, error)
+        failed(item, error)
       }
     })
     await Promise.all(appended)
     return errors
   }
 
-  async function appendOne(event: WebhookEvent | UpdateEvent, name: string): Promise<void> {
+  async function appendOne(event: WebhookEvent | UpdateEvent, name: string | undefined): Promise<void> {
+    if (name === undefined) return void (await outbox.append(fence, event))
     if (known.has(name)) return
     await outbox.append(fence, event, { received: name })
     remember(name)
@@ -128,8 +134,8 @@ export async function openInboundLine(
 }
 
 /** The last event of a message has its name: a message that comes again after a crash between two has those that are left appended. */
-function partName(name: string, left: number): string {
-  return left === 0 ? name : `${name}!${left}`
+function partName(name: string | undefined, left: number): string | undefined {
+  return left === 0 || name === undefined ? name : `${name}!${left}`
 }
 
 /**

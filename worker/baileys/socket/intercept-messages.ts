@@ -19,6 +19,8 @@ export interface MessageHooks {
   came(stanza: BinaryNode): void
   /** Baileys emits these messages, before anybody else hears of them. */
   emitted(upsert: Upsert): void
+  /** Baileys emits another event, before anybody else hears of it, and before WhatsApp has its ack. */
+  updated<E extends keyof BaileysEventMap>(event: E, data: BaileysEventMap[E]): void
   /** Whether a message that was decrypted is still to be emitted, though the socket has closed meanwhile. */
   pending(): boolean
 }
@@ -53,9 +55,10 @@ export function interceptMessages(sock: Intercepted, hooks: MessageHooks): void 
 
   const emit = ev.emit.bind(ev)
   ev.emit = (event, data) => {
-    if (event === 'messages.upsert') hooks.emitted(data as Upsert)
     // Baileys' own listener takes the id for granted, and nobody catches what it throws.
     if (event === 'call' && (data as BaileysEventMap['call']).some(({ id }) => typeof id !== 'string')) return false
+    if (event === 'messages.upsert') hooks.emitted(data as Upsert)
+    else hooks.updated(event, data)
     return emit(event, data)
   }
 
